@@ -1,0 +1,100 @@
+"""The port to one machine: what the rest of the fleet may ask of it, whether it is this one or at the end of a wire."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import docker
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command left behind.
+
+    Attributes:
+        code: exit status; 128 + n where signal n ended it.
+        out: standard output, at most the cap asked for.
+        err: standard error, likewise.
+        cut: whether either was longer than its cap.
+    """
+
+    code: int
+    out: bytes
+    err: bytes
+    cut: bool = False
+
+
+class Channel(Protocol):
+    """A connection to an address that the machine can reach, like a connected socket."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of the data."""
+        ...
+
+    def recv(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
+        ...
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        """Set how long one call may take, in seconds."""
+        ...
+
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
+
+class Port(Protocol):
+    """One machine.
+
+    Every method may raise Unreachable (WireCut, TimedOut): then what it asked for may or may not have happened.
+    """
+
+    @property
+    def name(self) -> str:
+        """The machine's name, for messages."""
+        ...
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        stdin: bytes | Iterable[bytes] = b"",
+        timeout: float = 60.0,
+        cap: int = MIB,
+        root: bool = False,
+    ) -> Ran:
+        """Run a command to its end.
+
+        Args:
+            words: the program and its arguments; never a shell string.
+            stdin: what it reads, at once or in pieces.
+            timeout: seconds for the whole of it.
+            cap: bytes kept of each output; what is longer ends the command.
+            root: as root, by sudo where the login is another.
+        """
+        ...
+
+    def lines(self, words: Sequence[str], *, root: bool = False, idle: float | None = None) -> Iterator[bytes]:
+        """Yield the output line by line while the command runs; closing the iterator ends the command.
+
+        Args:
+            words: the program and its arguments.
+            root: as root, by sudo where the login is another.
+            idle: seconds of silence after which the machine counts as unreachable; None for ever.
+        """
+        ...
+
+    def docker(self) -> docker.APIClient:
+        """Return a client of the machine's Docker engine: for reading, and for loading images."""
+        ...
+
+    def dial(self, address: str, port: int, timeout: float = 10.0) -> Channel:
+        """Connect, from the machine, to a TCP port that it can reach."""
+        ...
+
+    def close(self) -> None:
+        """End every connection."""
+        ...
