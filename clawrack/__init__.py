@@ -1,0 +1,1 @@
+"""The door: commands and exit codes."""

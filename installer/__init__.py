@@ -1,0 +1,1 @@
+"""One machine: see it, judge it, prepare it."""

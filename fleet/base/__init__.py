@@ -1,0 +1,1 @@
+"""What everything stands on: names, words, errors, events."""

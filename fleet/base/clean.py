@@ -7,7 +7,8 @@ everything that a machine says goes through here before it is shown or kept.
 import unicodedata
 
 _KEPT = {"\n", "\t"}
-# Cc: C0 and C1 controls; Cf: bidi overrides, zero-width; Cs: lone surrogates; Co, Cn: private or unassigned; Zl, Zp: odd line ends.
+# Cc: C0 and C1 controls. Cf: bidi overrides, zero-width. Cs: lone surrogates. Co, Cn: private, unassigned.
+# Zl, Zp: odd line ends.
 _HOSTILE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 

@@ -10,8 +10,8 @@
     ├── StateDamaged    6   a file of ours on this computer is not whole
     └── OurBug         70   this should not have happened
 
-The text of an error is in the words (templates/words): `KEY.what` happened, `KEY.why`, and `KEY.next`, the next command to
-type. An error carries the key and the values; the language is chosen when it is shown.
+The text of an error is in the words (templates/words): `KEY.what` happened, `KEY.why`, and `KEY.next`, the next
+command to type. An error carries the key and the values; the language is chosen when it is shown.
 """
 
 from typing import ClassVar

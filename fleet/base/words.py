@@ -39,10 +39,10 @@ def catalogue(code: str) -> dict[str, str]:
     """
     texts: dict[str, str] = {}
     for path in sorted(templates.path("words", code).glob("*.yaml")):
-        part: dict[str, str] = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader()) or {}
+        part: dict[str, str] = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader()) or {}  # noqa: S506 - a safe loader
         twice = texts.keys() & part.keys()
         if twice:
-            raise ValueError(f"{path}: {sorted(twice)[0]} is in another file too")
+            raise ValueError(f"{path}: {min(twice)} is in another file too")
         texts |= part
     return texts
 

@@ -1,0 +1,1 @@
+"""One machine as seen from here."""

@@ -1,0 +1,1 @@
+"""Idempotent changes to a machine."""
