@@ -1,0 +1,74 @@
+"""Everything that can be done to a fleet: the closed set of actions.
+
+An action is a value. The planner makes them, people review them, and fleet/apply.py is the one interpreter.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One thing to do on one machine, and why (``reason`` is a key of the words, filled with the action's fields)."""
+
+    machine: str
+    reason: str
+    step: ClassVar[str] = ""
+
+    @property
+    def subject(self) -> str:
+        """The machine, or ``machine/agent``."""
+        agent: str = getattr(self, "agent", "")
+        return f"{self.machine}/{agent}" if agent else self.machine
+
+
+class PlaceImage(Action, frozen=True):
+    """Have an image on the machine's engine: pulled, or built here and sent. ``of`` is a kind's name, or ``meter``."""
+
+    step: ClassVar[str] = "step.image"
+    image: str
+    of: str
+
+
+class PlaceMeter(Action, frozen=True):
+    """Have the meter run from this image: drained, swapped, its ledger kept."""
+
+    step: ClassVar[str] = "step.meter"
+    image: str
+
+
+class Deploy(Action, frozen=True):
+    """Bring an agent to a release: stop, snapshot, start on trial, gate, commit.
+
+    ``replaces`` is the release before, empty for a new agent.
+    """
+
+    step: ClassVar[str] = "step.deploy"
+    agent: str
+    release: str
+    replaces: str = ""
+
+
+class Start(Action, frozen=True):
+    """Start an agent that should run and does not."""
+
+    step: ClassVar[str] = "step.start"
+    agent: str
+
+
+class Stop(Action, frozen=True):
+    """Stop an agent, on purpose: it stays stopped after a reboot too."""
+
+    step: ClassVar[str] = "step.stop"
+    agent: str
+
+
+class Remove(Action, frozen=True):
+    """Take an agent off its machine; its state is kept where ``keep``."""
+
+    step: ClassVar[str] = "step.remove"
+    agent: str
+    keep: bool
+
+
+AnyAction = PlaceImage | PlaceMeter | Deploy | Start | Stop | Remove

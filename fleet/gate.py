@@ -1,0 +1,89 @@
+"""The gate: an agent on trial is asked until it answers well, or its time is over."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from fleet.base.errors import ActionFailed, Unreachable
+from fleet.health import complaint, fill
+from fleet.kinds import Kind, Probe
+from fleet.machine.http import request
+from fleet.machine.port import Port
+
+PAUSE = 0.5
+
+
+class Door(msgspec.Struct, frozen=True):
+    """Where an agent answers: its container's address and port, and its secrets by name, as its machine holds them."""
+
+    address: str
+    port: int
+    secrets: dict[str, str]
+
+    def headers(self, auth: str | None) -> dict[str, str]:
+        """Return the headers that prove who asks."""
+        return {"Authorization": f"Bearer {self.secrets[auth]}"} if auth else {}
+
+    def __repr__(self) -> str:
+        """Return the place, without the secrets."""
+        return f"Door({self.address}:{self.port})"
+
+
+def wait(port: Port, find: Callable[[], Door], kind: Kind, version: str) -> None:
+    """Wait until every probe of the kind holds.
+
+    Args:
+        port: the machine.
+        find: returns the agent's door as it is now; raises ActionFailed where the agent has ended for good.
+        kind: whose probes.
+        version: that the agent must say it is.
+
+    Raises:
+        ActionFailed: the time is over (the last complaint is the reason), or the agent ended.
+        Unreachable: the machine does not answer any more.
+    """
+    deadline = time.monotonic() + kind.probes.startup_timeout
+    while True:
+        door = find()
+        reason = check(port, door, kind, version) if door.address else "no address yet"
+        if not reason:
+            return
+        if time.monotonic() > deadline:
+            raise ActionFailed("gate.closed", where=port.name, seconds=kind.probes.startup_timeout, reason=reason)
+        time.sleep(PAUSE)
+
+
+def check(port: Port, door: Door, kind: Kind, version: str) -> str:
+    """Return the first complaint of the kind's probes, empty where all hold.
+
+    Raises:
+        Unreachable: the machine itself does not answer.
+    """
+    for probe in kind.probes.gate:
+        try:
+            status, body = ask(port, door, probe)
+        except (ConnectionError, TimeoutError, OSError) as error:
+            return f"{probe.name}: {type(error).__name__}"
+        reason = complaint(probe, status, body, version)
+        if reason:
+            return reason
+    return ""
+
+
+def ask(port: Port, door: Door, probe: Probe) -> tuple[int, Any]:
+    """Return the status and the JSON (or None) that the agent answers to a probe."""
+    body = b"" if probe.body is None else msgspec.json.encode(fill(probe.body, {}))
+    headers = door.headers(probe.auth) | ({"Content-Type": "application/json"} if body else {})
+    answer = request(port, door.address, door.port, probe.method, probe.path, headers=headers, body=body, timeout=10)
+    return answer.status, parse(answer.body)
+
+
+def parse(body: bytes) -> Any:  # noqa: ANN401 - it is JSON
+    """Return the JSON, or None where it is none."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

@@ -1,0 +1,94 @@
+"""What this controller set out to do and how it ended: JSON lines, each on the disk before the act.
+
+The journal is memory, not truth: the machines are. It says what happened when a person asks, and after a crash it names
+what was under way. A torn last line, as a power cut leaves it, is dropped; damage anywhere else is an error.
+"""
+
+import itertools
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from fleet.actions import AnyAction
+from fleet.base.clean import line
+from fleet.base.disk import append
+from fleet.base.errors import ClawrackError, StateDamaged, Unreachable
+
+FORMAT = 1
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line: that an action begins, or how it ended. ``at`` is seconds since 1970 by this computer's clock."""
+
+    v: int = FORMAT
+    at: float
+    run: str
+    n: int
+    what: Literal["begins", "done", "failed", "unknown"]
+    action: AnyAction | None = None
+    why: str = ""
+
+
+class Journal:
+    """The journal of one run of clawrack; ``run`` names it."""
+
+    def __init__(self, path: Path, run: str) -> None:
+        self.path = path
+        self.run = run
+        self._numbers = itertools.count(1)
+
+    @contextmanager
+    def action(self, action: AnyAction) -> Generator[None]:
+        """Write that the action begins, and afterwards how it ended; errors pass through."""
+        n = next(self._numbers)
+        self._write(n, "begins", action=action)
+        try:
+            yield
+        except Unreachable as error:
+            self._write(n, "unknown", why=line(str(error)))
+            raise
+        except ClawrackError as error:
+            self._write(n, "failed", why=line(str(error)))
+            raise
+        self._write(n, "done")
+
+    def _write(
+        self,
+        n: int,
+        what: Literal["begins", "done", "failed", "unknown"],
+        *,
+        action: AnyAction | None = None,
+        why: str = "",
+    ) -> None:
+        entry = Entry(at=time.time(), run=self.run, n=n, what=what, action=action, why=why)
+        append(self.path, msgspec.json.encode(entry))
+
+
+def read(path: Path) -> list[Entry]:
+    """Return the entries of a journal, oldest first.
+
+    Raises:
+        StateDamaged: a line that is not the last is not whole, or a newer clawrack wrote it.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    entries: list[Entry] = []
+    for number, text in enumerate(lines[:-1], 1):
+        try:
+            entries.append(msgspec.json.decode(text, type=Entry))
+        except msgspec.MsgspecError as error:
+            raise StateDamaged("journal.damaged", where=f"{path}:{number}") from error
+    if any(entry.v > FORMAT for entry in entries):
+        raise StateDamaged("journal.newer", where=str(path))
+    return entries
+
+
+def unfinished(entries: list[Entry]) -> list[Entry]:
+    """Return what began and has no end: what was under way when its controller died."""
+    ended = {(entry.run, entry.n) for entry in entries if entry.what != "begins"}
+    return [entry for entry in entries if entry.what == "begins" and (entry.run, entry.n) not in ended]

@@ -1,0 +1,131 @@
+"""Kinds of agents, read from templates/kinds: data, not code.
+
+A kind's folder holds kind.yaml (this schema), config/ (templates of its configuration) and
+image.yaml (how to build it).
+"""
+
+import functools
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+import templates
+from fleet.base.errors import BadInput
+from fleet.base.yaml import read
+
+
+class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a machine must have: bytes of memory, and bytes of disk for image and state."""
+
+    memory: int
+    disk: int
+
+
+class Cage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How its container runs. Paths are those inside; memory in bytes, times in seconds.
+
+    Attributes:
+        never_retry: the exit code after which starting again is useless.
+        owner_lease: for how long, after a hard kill, its state refuses a new container.
+    """
+
+    user: str
+    memory: int
+    cpus: str
+    pids: int
+    port: int
+    state: str
+    config: str
+    secrets: str
+    args: tuple[str, ...]
+    stop_timeout: int
+    tmpfs: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    entrypoint: str | None = None
+    never_retry: int | None = None
+    owner_lease: int = 0
+
+
+class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The JSON file of its secrets; ``random`` is made by us, ``meter`` is its key at the meter."""
+
+    file: str
+    values: dict[str, Literal["random", "meter"]]
+
+
+class Probe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One question to the agent and what the answer must be; keys are dotted paths into its JSON."""
+
+    path: str
+    name: str = ""
+    method: str = "GET"
+    auth: str | None = None
+    body: dict[str, Any] | None = None
+    status: int = 200
+    equals: dict[str, Any] = {}
+    empty: tuple[str, ...] = ()
+
+
+class Probes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The gate: all must hold, within ``startup_timeout`` seconds of the start."""
+
+    startup_timeout: int
+    gate: tuple[Probe, ...]
+
+
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to send one message, and where in the JSON the answer stands (a dotted path)."""
+
+    path: str
+    body: dict[str, Any]
+    answer: str
+    timeout: int
+    auth: str | None = None
+    method: str = "POST"
+
+
+class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A kind of agent; ``registry`` are tags with ``{version}``, tried in order."""
+
+    name: str
+    version: str
+    needs: Needs
+    cage: Cage
+    secrets: Secrets
+    probes: Probes
+    ask: Ask
+    registry: tuple[str, ...] = ()
+    context_window: int = 128_000
+    max_tokens: int = 8_192
+
+
+@functools.cache
+def kind(name: str, folder: Path | None = None) -> Kind:
+    """Return the kind of this name.
+
+    Args:
+        name: the folder's name under templates/kinds.
+        folder: the kind's folder, where it is not one of ours.
+
+    Raises:
+        BadInput: there is no such kind, or its file is not as it should be.
+    """
+    home = folder or home_of(name)
+    return read(home / "kind.yaml", Kind)
+
+
+def home_of(name: str) -> Path:
+    """Return the folder of a kind.
+
+    Raises:
+        BadInput: there is no such kind.
+    """
+    if name not in names():
+        raise BadInput("kind.unknown", kind=name, known=", ".join(names()))
+    return templates.path("kinds", name)
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all kinds."""
+    return tuple(sorted(path.parent.name for path in templates.path("kinds").glob("*/kind.yaml")))

@@ -1,0 +1,91 @@
+"""The fleet's folder, read and written.
+
+fleet.yaml belongs to the person and no command rewrites it. machines/NAME.yaml and agents/NAME.yaml belong to clawrack:
+one small file each, replaced whole by a rename, so that a change is a small diff and a torn file cannot be.
+"""
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from fleet.base.disk import replace
+from fleet.base.errors import BadInput
+from fleet.base.names import agent_name, machine_name
+from fleet.base.yaml import read
+from fleet.model import Agent, Machine, Wish
+
+FORMAT = 1
+Entry = TypeVar("Entry", Machine, Agent)
+
+
+class FleetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """fleet.yaml: the format's version, and the defaults for new agents."""
+
+    version: int = FORMAT
+    kind: str = "openclaw"
+
+
+def default_folder() -> Path:
+    """Return the fleet's folder: ``CLAWRACK_FLEET``, else the person's configuration folder."""
+    told = os.environ.get("CLAWRACK_FLEET")
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return Path(told) if told else config / "clawrack" / "fleet"
+
+
+def load(folder: Path) -> Wish:
+    """Return the fleet that the folder describes; an absent folder is an empty fleet.
+
+    Raises:
+        BadInput: a file is not as it should be; `where` is file:line:column.
+    """
+    settings(folder)
+    machines: dict[str, Machine] = {machine_name(p.stem, str(p)): read(p, Machine) for p in _files(folder / "machines")}
+    agents: dict[str, Agent] = {agent_name(p.stem, str(p)): read(p, Agent) for p in _files(folder / "agents")}
+    for name, agent in agents.items():
+        if agent.machine not in machines:
+            raise BadInput("fleet.no_machine", where=str(folder / "agents" / f"{name}.yaml"), machine=agent.machine)
+    return Wish(machines=machines, agents=agents)
+
+
+def settings(folder: Path) -> FleetFile:
+    """Return fleet.yaml, or the defaults where there is none.
+
+    Raises:
+        BadInput: it is not as it should be, or was written by a newer clawrack.
+    """
+    path = folder / "fleet.yaml"
+    found = read(path, FleetFile) if path.exists() else FleetFile()
+    if found.version > FORMAT:
+        raise BadInput("fleet.newer", where=str(path), version=found.version, known=FORMAT)
+    return found
+
+
+def save_machine(folder: Path, name: str, machine: Machine) -> None:
+    """Write machines/NAME.yaml."""
+    _save(folder / "machines" / f"{name}.yaml", machine)
+
+
+def save_agent(folder: Path, name: str, agent: Agent) -> None:
+    """Write agents/NAME.yaml."""
+    _save(folder / "agents" / f"{name}.yaml", agent)
+
+
+def forget_machine(folder: Path, name: str) -> None:
+    """Remove machines/NAME.yaml."""
+    (folder / "machines" / f"{name}.yaml").unlink(missing_ok=True)
+
+
+def forget_agent(folder: Path, name: str) -> None:
+    """Remove agents/NAME.yaml."""
+    (folder / "agents" / f"{name}.yaml").unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+
+
+def _save(path: Path, entry: Machine | Agent) -> None:
+    lines = [f"{key}: {msgspec.json.encode(value).decode()}\n" for key, value in msgspec.to_builtins(entry).items()]
+    replace(path, "".join(lines).encode())

@@ -1,0 +1,141 @@
+"""The fleet as values: what it should be (Wish) and what it is (Seen).
+
+Nothing here touches a machine, a clock or a file. An agent's release is named by a hash of its target, so that the same
+wish always gives the same name, and a second apply finds nothing to do.
+"""
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+PRACTICE = "practice"
+HERE = "here"
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A computer that we reach by SSH, or this one (machines/NAME.yaml).
+
+    Attributes:
+        address: where it was last reached; ``here`` is this computer.
+        id: the id of ours that is kept on it; empty before it was prepared.
+        architecture: the engine's, for example ``amd64``.
+        meter: the id of the meter's image that it should run.
+    """
+
+    address: str
+    user: str = "root"
+    port: int = 22
+    id: str = ""
+    architecture: str = ""
+    meter: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is the computer that we run on."""
+        return self.address == HERE
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One agent (agents/NAME.yaml).
+
+    Attributes:
+        kind: the folder under templates/kinds.
+        machine: the name of the machine that it lives on.
+        version: of the kind's program.
+        image: its id, resolved at first use and kept; empty before.
+        model: the name of the route at the meter.
+    """
+
+    kind: str
+    machine: str
+    version: str = ""
+    image: str = ""
+    model: str = PRACTICE
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """The fleet as its files say it should be."""
+
+    machines: dict[str, Machine] = {}
+    agents: dict[str, Agent] = {}
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What an agent should be: an image and its rendered configuration, in its cage.
+
+    Attributes:
+        image: image id.
+        spec: the guard's lines ``key=value``, in order; without secrets.
+        files: the configuration's files, by name.
+    """
+
+    image: str
+    spec: tuple[str, ...]
+    files: dict[str, str]
+
+    @property
+    def release(self) -> str:
+        """The name of the release that this target makes: 16 hexadecimal digits."""
+        whole = msgspec.json.encode((self.image, self.spec, sorted(self.files.items())))
+        return hashlib.sha256(whole).hexdigest()[:16]
+
+
+State = Literal["running", "stopped", "created", "restarting", "dead", "absent"]
+
+
+class SeenAgent(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent as its machine says it is.
+
+    Attributes:
+        release: the committed one; empty where none is.
+        trial: the release on trial, or empty.
+        container: its id; empty where there is none.
+        started: when it was started, as the engine says it.
+        exit_code: of its last end, or None.
+        on_purpose: somebody stopped it and meant it.
+        reason: why the supervisor gave it up; empty where it did not.
+        address: of its container, or empty.
+    """
+
+    name: str
+    kind: str = ""
+    release: str = ""
+    trial: str = ""
+    container: str = ""
+    image: str = ""
+    state: State = "absent"
+    started: str = ""
+    exit_code: int | None = None
+    on_purpose: bool = False
+    reason: str = ""
+    address: str = ""
+    meter_address: str = ""
+
+
+class SeenMachine(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine as it says it is.
+
+    Attributes:
+        images: ids of the images on its engine.
+        meter: the release of its meter; empty where there is none.
+        free: bytes free where agents' state lies.
+        firewall: whether the guard's chain is in place.
+    """
+
+    id: str
+    agents: dict[str, SeenAgent] = {}
+    images: frozenset[str] = frozenset()
+    architecture: str = ""
+    engine: str = ""
+    meter: str = ""
+    meter_image: str = ""
+    meter_state: State = "absent"
+    free: int = 0
+    firewall: bool = False
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The fleet as the machines say it is; None stands for a machine that did not answer."""
+
+    machines: dict[str, SeenMachine | None] = {}

@@ -1,0 +1,111 @@
+"""The difference between the fleet that is wished and the fleet that is: pure, deterministic, as data.
+
+Read `plan` from top to bottom: machine by machine, first its images, then its meter, then its agents. What did not
+answer is unknown, never missing: nothing is planned for it, and the plan says so.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+
+from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Start
+from fleet.model import Machine, Seen, SeenAgent, SeenMachine, Target, Wish
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is to be done, in order, and what could not be looked at.
+
+    Attributes:
+        actions: an action depends on those before it on its own machine; machines are independent.
+        unknown: names of machines that did not answer.
+        strays: ``machine/agent`` that run there and are in no file; they are left alone.
+        unwell: ``machine/agent`` that the supervisor gave up; starting them is a person's decision.
+    """
+
+    actions: tuple[AnyAction, ...] = ()
+    unknown: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
+    unwell: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the whole plan, to refuse one that is stale: 16 hexadecimal digits."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.actions)
+
+
+def plan(wish: Wish, seen: Seen, targets: dict[str, Target]) -> Plan:
+    """Return what turns the seen fleet into the wished one.
+
+    Args:
+        wish: the fleet as its files say.
+        seen: the fleet as its machines say.
+        targets: of every agent in the wish, by name.
+    """
+    actions: list[AnyAction] = []
+    for name in sorted(wish.machines):
+        there = seen.machines.get(name)
+        if there is not None:
+            actions += _machine(name, wish, there, targets)
+    return Plan(
+        actions=tuple(actions),
+        unknown=tuple(sorted(name for name in wish.machines if seen.machines.get(name) is None)),
+        strays=tuple(sorted(_strays(wish, seen))),
+        unwell=tuple(sorted(_unwell(seen))),
+    )
+
+
+def _machine(name: str, wish: Wish, there: SeenMachine, targets: dict[str, Target]) -> Iterator[AnyAction]:
+    agents = {agent: targets[agent] for agent in sorted(wish.agents) if wish.agents[agent].machine == name}
+    if agents:
+        yield from _meter(name, wish.machines[name], there)
+    placed = set(there.images)
+    for agent, target in agents.items():
+        seen = there.agents.get(agent, SeenAgent(name=agent))
+        if seen.release != target.release and target.image not in placed:
+            placed.add(target.image)
+            yield PlaceImage(machine=name, image=target.image, of=wish.agents[agent].kind, reason="reason.image_absent")
+        yield from _agent(name, seen, target)
+
+
+def _meter(name: str, machine: Machine, there: SeenMachine) -> Iterator[AnyAction]:
+    right = there.meter_image == machine.meter
+    if right and there.meter_state == "running":
+        return
+    if machine.meter not in there.images:
+        yield PlaceImage(machine=name, image=machine.meter, of="meter", reason="reason.image_absent")
+    reason = "reason.meter_absent" if not there.meter_image else "reason.meter_other"
+    yield PlaceMeter(machine=name, image=machine.meter, reason="reason.meter_down" if right else reason)
+
+
+def _agent(machine: str, seen: SeenAgent, target: Target) -> Iterator[AnyAction]:
+    if seen.trial:
+        reason = "reason.trial_left"
+    elif not seen.release:
+        reason = "reason.agent_absent"
+    elif seen.release != target.release:
+        reason = "reason.agent_other"
+    elif seen.state != "running" and not seen.on_purpose and not seen.reason:
+        yield Start(machine=machine, agent=seen.name, reason="reason.agent_down")
+        return
+    else:
+        return
+    yield Deploy(machine=machine, agent=seen.name, release=target.release, replaces=seen.release, reason=reason)
+
+
+def _strays(wish: Wish, seen: Seen) -> Iterator[str]:
+    for name, there in seen.machines.items():
+        for agent in there.agents if there else ():
+            if agent not in wish.agents or wish.agents[agent].machine != name:
+                yield f"{name}/{agent}"
+
+
+def _unwell(seen: Seen) -> Iterator[str]:
+    for name, there in seen.machines.items():
+        for agent in there.agents.values() if there else ():
+            if agent.reason and not agent.on_purpose:
+                yield f"{name}/{agent.name}"

@@ -1,0 +1,84 @@
+"""From a kind and an agent to its target: pure, the same in, the same out.
+
+Values reach templates through ``tojson`` in a sandboxed Jinja with StrictUndefined: a value can never become structure.
+"""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from fleet.kinds import Kind
+from fleet.model import Agent, Target
+
+METER_URL = "http://meter:8080/v1"
+PAGE_PORT = 18700  # the local port of `agent open`; the kind's page accepts calls from this origin only
+
+
+def target(name: str, agent: Agent, kind: Kind, configs: dict[str, str]) -> Target:
+    """Return what the agent should be.
+
+    Args:
+        name: the agent's.
+        agent: as its file says; its image is resolved already.
+        kind: of the agent.
+        configs: the templates of its configuration, by file name.
+    """
+    values = _values(name, kind)
+    files = {file.removesuffix(".j2"): _fill(text, values) for file, text in configs.items()}
+    return Target(image=agent.image, spec=_spec(agent, kind), files=files)
+
+
+@functools.cache
+def configs(home: Path) -> dict[str, str]:
+    """Return the templates of a kind's configuration, by file name."""
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted((home / "config").iterdir())}
+
+
+def _values(name: str, kind: Kind) -> dict[str, Any]:
+    return {
+        "name": name,
+        "port": kind.cage.port,
+        "page_port": PAGE_PORT,
+        "meter_url": METER_URL,
+        "secrets_file": f"{kind.cage.secrets}/{kind.secrets.file}",
+        "context_window": kind.context_window,
+        "max_tokens": kind.max_tokens,
+    }
+
+
+@functools.cache
+def _environment() -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+
+
+def _fill(text: str, values: dict[str, Any]) -> str:
+    return _environment().from_string(text).render(values)
+
+
+def _spec(agent: Agent, kind: Kind) -> tuple[str, ...]:
+    cage = kind.cage
+    single = {
+        "kind": kind.name,
+        "image": agent.image,
+        "user": cage.user,
+        "memory": cage.memory,
+        "pids": cage.pids,
+        "cpus": cage.cpus,
+        "state": cage.state,
+        "config": cage.config,
+        "secrets": cage.secrets,
+        "port": cage.port,
+        "stop_timeout": cage.stop_timeout,
+        "never_retry": cage.never_retry,
+        "owner_lease": cage.owner_lease or None,
+        "entrypoint": cage.entrypoint,
+    }
+    lines = [f"{key}={value}" for key, value in single.items() if value is not None]
+    lines += [f"tmpfs={mount}" for mount in cage.tmpfs]
+    lines += [f"env={key}={value}" for key, value in cage.env.items()]
+    lines += [f"arg={word}" for word in cage.args]
+    lines += [f"label=clawrack.version={agent.version}"]
+    return tuple(lines)
