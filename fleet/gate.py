@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from fleet.base.errors import ActionFailed, Unreachable
+from fleet.base.errors import ActionFailed
 from fleet.health import complaint, fill
 from fleet.kinds import Kind, Probe
 from fleet.machine.http import request

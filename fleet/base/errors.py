@@ -16,7 +16,7 @@ command to type. An error carries the key and the values; the language is chosen
 
 from typing import ClassVar
 
-from fleet.base.words import find, say
+from fleet.base.words import find, placeholders, say
 
 
 class ClawrackError(Exception):
@@ -39,7 +39,11 @@ class ClawrackError(Exception):
     def part(self, name: str) -> str:
         """Return one part of the text (``what``, ``why`` or ``next``), empty where the words have none."""
         key = f"{self.key}.{name}"
-        return say(key, where=self.where, **self.params) if find(key) else ""
+        text = find(key)
+        if text is None:
+            return ""
+        lacking = dict.fromkeys(placeholders(text), "…")  # an error must be told, even where a value is missing
+        return say(key, **(lacking | {"where": self.where} | self.params))
 
     def __str__(self) -> str:
         """Return what, where and why in one sentence."""

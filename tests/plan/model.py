@@ -1,0 +1,82 @@
+"""The model of a fleet that plans are replayed on, and the cases' form."""
+
+from typing import Any
+
+import msgspec
+
+from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Remove, Start, Stop
+from fleet.kinds import home_of, kind
+from fleet.model import Seen, SeenAgent, SeenMachine, Target, Wish
+from fleet.plan import Plan
+from fleet.render import configs, target
+
+change = msgspec.structs.replace
+
+
+class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    wish: Wish
+    seen: Seen
+    plan: list[str]
+    unknown: list[str] = []
+    strays: list[str] = []
+    unwell: list[str] = []
+
+
+def targets(wish: Wish) -> dict[str, Target]:
+    return {
+        name: target(name, agent, kind(agent.kind), configs(home_of(agent.kind))) for name, agent in wish.agents.items()
+    }
+
+
+def case(plain: dict[str, Any]) -> Case:
+    """Read a case; WISHED stands for the release that the wish makes."""
+    read = msgspec.convert(plain, Case)
+    made = targets(read.wish)
+
+    def wished(agent: SeenAgent) -> SeenAgent:
+        mine = made[agent.name].release if agent.name in made else ""
+        return change(
+            agent,
+            release=mine if agent.release == "WISHED" else agent.release,
+            trial=mine if agent.trial == "WISHED" else agent.trial,
+        )
+
+    machines = {
+        name: change(there, agents={agent: wished(seen) for agent, seen in there.agents.items()}) if there else None
+        for name, there in read.seen.machines.items()
+    }
+    return change(read, seen=Seen(machines=machines))
+
+
+def line(action: AnyAction) -> str:
+    what = getattr(action, "agent", "") or getattr(action, "of", "")
+    return " ".join(filter(None, (type(action).__name__, what, "on", action.machine, "because", action.reason)))
+
+
+def replay(seen: Seen, plan: Plan) -> Seen:
+    machines = dict(seen.machines)
+    for action in plan.actions:
+        there = machines[action.machine]
+        assert there is not None
+        machines[action.machine] = step(there, action)
+    return Seen(machines=machines)
+
+
+def step(there: SeenMachine, action: AnyAction) -> SeenMachine:
+    agents = dict(there.agents)
+    match action:
+        case PlaceImage():
+            return change(there, images=there.images | {action.image})
+        case PlaceMeter():
+            assert action.image in there.images, "the meter's image must be there before"
+            return change(there, meter_image=action.image, meter_state="running")
+        case Deploy():
+            assert there.meter_state == "running", "the meter must run before an agent is deployed"
+            agents[action.agent] = SeenAgent(name=action.agent, release=action.release, state="running")
+        case Start():
+            agents[action.agent] = change(agents[action.agent], state="running", on_purpose=False)
+        case Stop():
+            agents[action.agent] = change(agents[action.agent], state="stopped", on_purpose=True)
+        case Remove():
+            del agents[action.agent]
+    return change(there, agents=agents)
