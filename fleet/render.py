@@ -80,5 +80,5 @@ def _spec(agent: Agent, kind: Kind) -> tuple[str, ...]:
     lines += [f"tmpfs={mount}" for mount in cage.tmpfs]
     lines += [f"env={key}={value}" for key, value in cage.env.items()]
     lines += [f"arg={word}" for word in cage.args]
-    lines += [f"label=clawrack.version={agent.version}"]
+    lines += [f"label=version={agent.version}"]
     return tuple(lines)

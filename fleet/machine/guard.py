@@ -1,0 +1,186 @@
+"""Typed calls to the guard: the one script on a machine through which every change goes.
+
+Its verbs and answers are told at the top of templates/machine/guard.sh.
+"""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from fleet.base.clean import line
+from fleet.base.errors import ActionFailed, ClawrackError, OurBug, Refused
+from fleet.machine.port import Port
+
+GUARD = "/usr/local/lib/clawrack/guard.sh"
+Fate = Literal["keep", "erase"]
+Said = dict[str, str]
+_BAD_INPUT, _REFUSED = 2, 3
+_STOP = 400.0  # seconds: OpenClaw may take 330 to finish what it does
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """The right to change a machine for a while; ``token`` fences off everybody who had it before."""
+
+    token: int
+
+    @property
+    def word(self) -> str:
+        """The token as an argument."""
+        return str(self.token)
+
+
+class Guard:
+    """The guard of one machine.
+
+    Every method may raise Refused (a lease is held by another, a token is stale, a commit is late), ActionFailed (the
+    machine said no; its reason is in the error), or Unreachable (the wire was cut: only looking again tells).
+    """
+
+    def __init__(self, port: Port, path: str = GUARD) -> None:
+        self.port = port
+        self.path = path
+
+    def lease(self, holder: str, seconds: int) -> Lease:
+        """Take the lease for so many seconds of the machine's own uptime."""
+        return Lease(int(self._call("lease", holder, str(seconds))["token"]))
+
+    def renew(self, lease: Lease, seconds: int) -> None:
+        """Hold the lease for so many more seconds."""
+        self._call("renew", lease.word, str(seconds))
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back."""
+        self._call("release", lease.word)
+
+    def stage(self, lease: Lease, name: str, release: str, files: Mapping[str, str]) -> None:
+        """Bring a release's files: ``spec``, and the configuration as ``config/NAME``."""
+        content = pack(files)
+        self._call("stage", lease.word, name, release, hashlib.sha256(content).hexdigest(), stdin=content)
+
+    def secrets(self, lease: Lease, name: str, file: str, content: bytes) -> None:
+        """Bring a file of secrets, by standard input; root's alone on the machine."""
+        self._call("secrets", lease.word, name, file, str(len(content)), stdin=content)
+
+    def reveal(self, name: str, file: str) -> bytes | None:
+        """Return a file of secrets as the machine holds it, or None where there is none."""
+        ran = self.port.run((self.path, "reveal", name, file), root=True, timeout=30)
+        if ran.code == 0:
+            return ran.out
+        said = parse(ran.out)
+        if said.get("reason") == "absent":
+            return None
+        raise self._error("reveal", ran.code, said, ran.err)
+
+    def image(self, lease: Lease, image: str) -> None:
+        """Tell that an image was brought by us: it goes when no release names it any more."""
+        self._call("image", lease.word, image)
+
+    def trial(self, lease: Lease, name: str, release: str, seconds: int) -> Said:
+        """Stop the old, snapshot its state, start the release on trial; it reverts by itself after so many seconds."""
+        return self._call("trial", lease.word, name, release, str(seconds), timeout=_STOP + 600)
+
+    def commit(self, lease: Lease, name: str, release: str) -> None:
+        """Make the trial the agent. Late is refused."""
+        self._call("commit", lease.word, name, release)
+
+    def revert(self, lease: Lease, name: str) -> None:
+        """End the trial: state and release as they were before it."""
+        self._call("revert", lease.word, name, timeout=_STOP + 600)
+
+    def start(self, lease: Lease, name: str) -> bool:
+        """Start the agent; whether it had to be."""
+        return not _already(self._call("start", lease.word, name))
+
+    def stop(self, lease: Lease, name: str) -> bool:
+        """Stop the agent on purpose; whether it had to be."""
+        return not _already(self._call("stop", lease.word, name, timeout=_STOP))
+
+    def restart(self, lease: Lease, name: str) -> None:
+        """Stop and start the agent."""
+        self._call("restart", lease.word, name, timeout=_STOP)
+
+    def remove(self, lease: Lease, name: str, fate: Fate) -> Said:
+        """Take the agent off; with ``keep`` its state stays, and ``kept`` says where."""
+        return self._call("remove", lease.word, name, fate, timeout=_STOP)
+
+    def meter(self, lease: Lease, release: str, files: Mapping[str, str]) -> bool:
+        """Place or replace the meter: ``spec`` and ``routes.json``; whether anything had to be done."""
+        content = pack(files)
+        digest = hashlib.sha256(content).hexdigest()
+        return not _already(self._call("meter", lease.word, release, digest, stdin=content, timeout=180))
+
+    def look(self) -> list[tuple[str, str]]:
+        """Return everything there is, as pairs in the guard's order."""
+        ran = self.port.run((self.path, "look"), root=True, timeout=30)
+        if ran.code:
+            raise self._error("look", ran.code, parse(ran.out), ran.err)
+        return pairs(ran.out)
+
+    def usage(self) -> bytes:
+        """Return the meter's own report, JSON."""
+        ran = self.port.run((self.path, "usage"), root=True, timeout=30)
+        if ran.code:
+            raise self._error("usage", ran.code, parse(ran.out), ran.err)
+        return ran.out
+
+    def uninstall(self, fate: Fate, lease: Lease | None = None) -> Said:
+        """Take everything of ours off the machine."""
+        return self._call("uninstall", fate, *([lease.word] if lease else []), timeout=_STOP + 200)
+
+    def _call(self, verb: str, *words: str, stdin: bytes = b"", timeout: float = 60.0) -> Said:
+        ran = self.port.run((self.path, verb, *words), stdin=stdin, timeout=timeout, root=True)
+        said = parse(ran.out)
+        if ran.code:
+            raise self._error(verb, ran.code, said, ran.err)
+        return said
+
+    def _error(self, verb: str, code: int, said: Said, err: bytes) -> ClawrackError:
+        reason = said.get("reason", "")
+        told = line(" ".join(filter(None, (reason, said.get("detail", ""))))) or line(err) or f"exit {code}"
+        where = self.port.name
+        if reason == "held":
+            holder, left = said.get("holder", "?"), said.get("left", "?")
+            return Refused("guard.lease_held", where=where, machine=where, holder=holder, left=left)
+        if reason == "not-installed" or (not reason and b"not found" in err):
+            return Refused("guard.absent", where=where, machine=where)
+        if code == _BAD_INPUT:
+            return OurBug("guard.bad_input", where=where, machine=where, verb=verb, reason=told)
+        if code == _REFUSED:
+            return Refused("guard.refused", where=where, machine=where, verb=verb, reason=told)
+        return ActionFailed("guard.failed", where=where, machine=where, verb=verb, reason=told)
+
+
+def pairs(out: bytes) -> list[tuple[str, str]]:
+    """Return the ``key=value`` lines of a guard's answer, cleaned, in order."""
+    split = (line(text, 1000).partition("=") for text in out.split(b"\n") if b"=" in text)
+    return [(key, value) for key, _, value in split]
+
+
+def parse(out: bytes) -> Said:
+    """Return a guard's answer by key; of equal keys the last counts."""
+    return dict(pairs(out))
+
+
+def pack(files: Mapping[str, str]) -> bytes:
+    """Return a plain tar of text files, always the same for the same files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name in sorted(files):
+            content = files[name].encode()
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def spec(lines: Sequence[str]) -> str:
+    """Return the text of a spec."""
+    return "".join(f"{text}\n" for text in lines)
+
+
+def _already(said: Said) -> bool:
+    return said.get("already") == "1"
