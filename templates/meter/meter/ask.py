@@ -1,0 +1,104 @@
+"""What an agent asks, in OpenAI's or Anthropic's style, as far as the meter must understand it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Literal, cast
+
+from . import MODEL
+from .language import language_of
+from .refusal import ANTHROPIC, Refusal
+
+Style = Literal["openai", "anthropic"]
+
+MOST_TOKENS = 10_000_000
+"""A larger wish for an answer's length is a mistake, not a wish."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ask:
+    """One call, checked. ``body`` is kept for routes that pass it on; nothing writes it down."""
+
+    style: Style
+    body: bytes
+    stream: bool
+    usage_in_stream: bool
+    max_tokens: int | None
+    language: str
+
+
+def parse(style: Style, body: bytes) -> Ask:
+    """Read a request's body.
+
+    Raises:
+        Refusal: ``not-json``, ``bad-field`` (with the field), ``model-unknown``.
+    """
+    request = _object(body)
+    if not isinstance(model := request.get("model"), str):
+        raise Refusal("bad-field", {"field": "model"})
+    if model != MODEL:
+        raise Refusal("model-unknown", {"model": MODEL})
+    messages = request.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise Refusal("bad-field", {"field": "messages"})
+    options = request.get("stream_options")
+    return Ask(
+        style=style,
+        body=body,
+        stream=_flag(request, "stream"),
+        usage_in_stream=isinstance(options, dict) and _flag(cast("dict[str, object]", options), "include_usage"),
+        max_tokens=_max_tokens(style, request),
+        language=language_of(last_question(cast("list[object]", messages))),
+    )
+
+
+def last_question(messages: Sequence[object]) -> str:
+    """Return the text of the last message of a user that has any (a tool's result is none); else nothing."""
+    for message in reversed(messages):
+        if not isinstance(message, dict):
+            raise Refusal("bad-field", {"field": "messages"})
+        fields = cast("dict[str, object]", message)
+        if fields.get("role") == "user" and (text := _text(fields.get("content"))):
+            return text
+    return ""
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content.strip()
+    if not isinstance(content, list):
+        return ""
+    parts = [cast("dict[str, object]", part) for part in cast("list[object]", content) if isinstance(part, dict)]
+    texts = [part.get("text") for part in parts if part.get("type") in ("text", "input_text")]
+    return "\n".join(text for text in texts if isinstance(text, str)).strip()
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise Refusal("not-json")
+    return cast("dict[str, object]", value)
+
+
+def _flag(request: Mapping[str, object], field: str) -> bool:
+    value = request.get(field)
+    if value is not None and not isinstance(value, bool):
+        raise Refusal("bad-field", {"field": field})
+    return value is True
+
+
+def _max_tokens(style: Style, request: Mapping[str, object]) -> int | None:
+    fields = ("max_tokens",) if style == ANTHROPIC else ("max_completion_tokens", "max_tokens")
+    for field in fields:
+        value = request.get(field)
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_TOKENS:
+            raise Refusal("bad-field", {"field": field})
+        return value
+    if style == ANTHROPIC:
+        raise Refusal("bad-field", {"field": "max_tokens"})
+    return None

@@ -1,0 +1,54 @@
+"""Reading requests' bodies within bounds: of one body, of all together, and of time."""
+
+import asyncio
+
+from aiohttp import web
+
+from .refusal import Refusal
+
+MOST_BYTES = 16 << 20
+"""Of one body."""
+MOST_TOGETHER = 64 << 20
+"""Of all bodies in memory; the container's own limit must never be reached by what agents send."""
+SECONDS = 60
+
+
+class Bodies:
+    """Counts the bytes of all bodies that are in memory."""
+
+    def __init__(self) -> None:
+        self._held = 0
+
+    async def read(self, request: web.Request) -> bytes:
+        """Read a body; ``release`` it when it is no longer needed.
+
+        Raises:
+            Refusal: ``body-large``, ``body-slow``, ``body-encoded``, ``busy``.
+        """
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            raise Refusal("body-encoded")
+        if (request.content_length or 0) > MOST_BYTES:
+            raise Refusal("body-large", {"limit": MOST_BYTES})
+        body = bytearray()
+        try:
+            async with asyncio.timeout(SECONDS):
+                async for chunk in request.content.iter_any():
+                    self._hold(body, chunk)
+        except BaseException as error:
+            self._held -= len(body)
+            if isinstance(error, TimeoutError):
+                raise Refusal("body-slow", {"seconds": SECONDS}) from None
+            raise
+        return bytes(body)
+
+    def _hold(self, body: bytearray, chunk: bytes) -> None:
+        if len(body) + len(chunk) > MOST_BYTES:
+            raise Refusal("body-large", {"limit": MOST_BYTES})
+        if self._held + len(chunk) > MOST_TOGETHER:
+            raise Refusal("busy")
+        self._held += len(chunk)
+        body += chunk
+
+    def release(self, body: bytes) -> None:
+        """Stop counting a body."""
+        self._held -= len(body)

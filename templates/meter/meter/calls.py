@@ -1,0 +1,123 @@
+"""One call from reservation to settlement: reserve, pass on, settle; in this order, whatever happens between."""
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from . import log
+from .ask import Ask
+from .caps import CapReached, Caps
+from .config import Agent, Config
+from .ledger import Claim, Ledger, LedgerUnusable, OnceSpent
+from .refusal import Refusal
+from .routes import Answer, Price, Route, RouteFailed, Tally
+from .writer import Writer
+
+Deliver = Callable[[Answer], Awaitable[None]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Way:
+    """The route that a call takes, by name, and the one-shot that it spends, if any."""
+
+    name: str
+    route: Route
+    once: str | None = None
+
+
+class Calls:
+    """Carries calls out against one ledger."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._spent: set[tuple[str, str]] = set()
+
+    async def carry(self, config: Config, agent: Agent, ask: Ask, deliver: Deliver) -> None:
+        """Reserve, ask the route, hand its answer to ``deliver``, settle what was used.
+
+        Raises:
+            Refusal: nothing was passed on (routes, caps, ledger).
+            RouteFailed: the model gave no answer, or broke off.
+        """
+        if config.routing is None:
+            raise Refusal("routes-broken", {"why": config.routing_fault})
+        routes, caps = config.routing.routes, config.routing.caps
+        way = self._way(routes, agent)
+        try:
+            reservation = await self._reserve(agent, way, ask, caps)
+        except OnceSpent:
+            way = self._way(routes, agent)
+            reservation = await self._reserve(agent, way, ask, caps)
+        tally, began = Tally(), time.monotonic()
+        ended = "cut"
+        try:
+            await deliver(await way.route.answer(ask, tally))
+            ended = "answered"
+        except RouteFailed as failure:
+            ended = "failed"
+            log.line("route", name=way.name, failed=failure)
+            raise
+        finally:
+            await self._settle(reservation, tally)
+            spent = round((time.monotonic() - began) * 1000)
+            numbers = {"input": tally.input, "output": tally.output, "ms": spent}
+            log.line("call", agent=agent.name, route=way.name, **numbers, ended=ended)
+
+    def _way(self, routes: Mapping[str, Route], agent: Agent) -> Way:
+        """Choose the one-shot route where there is an unspent one, else the usual route."""
+        once = agent.once
+        if once is not None and (agent.name, once.id) not in self._spent and (route := routes.get(once.route)):
+            self._spent.add((agent.name, once.id))
+            return Way(once.route, route, once.id)
+        if route := routes.get(agent.route):
+            return Way(agent.route, route)
+        raise Refusal("route-missing", {"agent": agent.name, "route": agent.route})
+
+    async def _reserve(self, agent: Agent, way: Way, ask: Ask, caps: Caps) -> int:
+        price = way.route.highest(ask)
+        claim = Claim(agent.name, way.name, way.route.model, way.once)
+        limits = caps.of(agent.name)
+
+        def work(ledger: Ledger) -> int:
+            return ledger.reserve(claim, price, limits)
+
+        future = self._writer.submit(work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(self._give_back)
+            raise
+        except CapReached as reached:
+            self._unspend(agent, way)
+            raise _cap_refusal(agent, reached) from None
+        except LedgerUnusable as error:
+            self._unspend(agent, way)
+            log.line("ledger", state="failing", why=error)
+            raise Refusal("ledger-down") from None
+
+    def _unspend(self, agent: Agent, way: Way) -> None:
+        """Keep a one-shot that was not used, because nothing was reserved for it."""
+        if way.once is not None:
+            self._spent.discard((agent.name, way.once))
+
+    def _give_back(self, future: "asyncio.Future[int]") -> None:
+        """Settle at nothing a reservation whose agent had gone before it was made."""
+        if not future.cancelled() and future.exception() is None:
+            reservation = future.result()
+            self._writer.submit(lambda ledger: ledger.settle(reservation, Price(0, 0), estimated=False))
+
+    async def _settle(self, reservation: int, tally: Tally) -> None:
+        """Settle; where the ledger cannot be written the reservation stays, and is charged whole."""
+        used, estimated = tally.price(), tally.estimated
+        future = self._writer.submit(lambda ledger: ledger.settle(reservation, used, estimated=estimated))
+        try:
+            await asyncio.shield(future)
+        except LedgerUnusable as error:
+            log.line("ledger", state="failing", left="reserved", why=error)
+
+
+def _cap_refusal(agent: Agent, reached: CapReached) -> Refusal:
+    cap = reached.cap
+    key = f"cap-{'machine' if cap.agent is None else 'agent'}-{cap.period}"
+    return Refusal(key, {"agent": agent.name, "cap": cap.tokens, "used": reached.used, "wanted": reached.wanted})
