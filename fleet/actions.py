@@ -40,13 +40,15 @@ class PlaceMeter(Action, frozen=True):
 class Deploy(Action, frozen=True):
     """Bring an agent to a release: stop, snapshot, start on trial, gate, commit.
 
-    ``replaces`` is the release before, empty for a new agent.
+    ``replaces`` is the release before, empty for a new agent; with ``resumes`` the trial is under way already, left
+    by a controller that died, and only the gate and the commit remain.
     """
 
     step: ClassVar[str] = "step.deploy"
     agent: str
     release: str
     replaces: str = ""
+    resumes: bool = False
 
 
 class Start(Action, frozen=True):

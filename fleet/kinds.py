@@ -37,9 +37,9 @@ class Cage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     port: int
     state: str
     config: str
-    secrets: str
-    args: tuple[str, ...]
     stop_timeout: int
+    secrets: str = ""
+    args: tuple[str, ...] = ()
     tmpfs: tuple[str, ...] = ()
     env: dict[str, str] = {}
     entrypoint: str | None = None

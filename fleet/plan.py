@@ -94,7 +94,10 @@ def _agent(machine: str, seen: SeenAgent, target: Target) -> Iterator[AnyAction]
         return
     else:
         return
-    yield Deploy(machine=machine, agent=seen.name, release=target.release, replaces=seen.release, reason=reason)
+    resumes = seen.trial == target.release
+    yield Deploy(
+        machine=machine, agent=seen.name, release=target.release, replaces=seen.release, resumes=resumes, reason=reason
+    )
 
 
 def _strays(wish: Wish, seen: Seen) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from fleet.kinds import Kind
+from fleet.kinds import Cage, Kind
 from fleet.model import Agent, Target
 
 METER_URL = "http://meter:8080/v1"
@@ -59,10 +59,13 @@ def _fill(text: str, values: dict[str, Any]) -> str:
 
 
 def _spec(agent: Agent, kind: Kind) -> tuple[str, ...]:
-    cage = kind.cage
+    head = (f"kind={kind.name}", f"image={agent.image}")
+    return (*head, *cage_lines(kind.cage), f"label=version={agent.version}")
+
+
+def cage_lines(cage: Cage) -> list[str]:
+    """Return a cage as lines of the guard's spec."""
     single = {
-        "kind": kind.name,
-        "image": agent.image,
         "user": cage.user,
         "memory": cage.memory,
         "pids": cage.pids,
@@ -76,9 +79,7 @@ def _spec(agent: Agent, kind: Kind) -> tuple[str, ...]:
         "owner_lease": cage.owner_lease or None,
         "entrypoint": cage.entrypoint,
     }
-    lines = [f"{key}={value}" for key, value in single.items() if value is not None]
+    lines = [f"{key}={value}" for key, value in single.items() if value not in (None, "")]
     lines += [f"tmpfs={mount}" for mount in cage.tmpfs]
     lines += [f"env={key}={value}" for key, value in cage.env.items()]
-    lines += [f"arg={word}" for word in cage.args]
-    lines += [f"label=version={agent.version}"]
-    return tuple(lines)
+    return lines + [f"arg={word}" for word in cage.args]
