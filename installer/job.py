@@ -17,6 +17,23 @@ _WIRE_PAUSE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done.
+
+    Attributes:
+        name: one job of a name runs on a machine at a time.
+        script: which of installer/scripts.
+        args: its arguments: plain words, without ``$`` and ``%``, which systemd-run would read.
+        timeout: seconds until we stop looking; it goes on by itself.
+    """
+
+    name: str
+    script: str
+    args: Sequence[str]
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """How a job ended.
 
@@ -31,37 +48,34 @@ class Ended:
     log: tuple[str, ...] = ()
 
 
-def run(port: Port, name: str, script: str, args: Sequence[str], *, tell: Tell, timeout: float) -> Ended:
-    """Start a script of installer/scripts as a detached job and follow it to its end.
+def run(port: Port, job: Job, tell: Tell) -> Ended:
+    """Start a job, detached, and follow it to its end.
 
     Where a job of that name is running already, that one is followed and its end returned; the caller looks at the
     machine again in any case.
 
     Raises:
-        TimedOut: it still runs after ``timeout`` seconds; it goes on by itself.
+        TimedOut: it still runs after its time; it goes on by itself.
         Unreachable: the wire was cut; it goes on by itself.
         ActionFailed: it could not be started.
     """
-    if _poll(port, name, 0)[0] != "running":
-        remote.put(port, f"/run/clawrack-job/{name}/script", remote.text(script).encode())
-        remote.ask(port, "job.sh", "start", name, *args)
-    return follow(port, name, tell=tell, timeout=timeout)
-
-
-def follow(port: Port, name: str, *, tell: Tell, timeout: float) -> Ended:
-    """Follow a running job to its end; see ``run``."""
-    deadline = time.monotonic() + timeout
+    if _poll(port, job.name, 0)[0] != "running":
+        remote.put(port, f"/run/clawrack-job/{job.name}/script", remote.text(job.script).encode())
+        remote.ask(port, "job.sh", "start", job.name, *job.args)
+    deadline = time.monotonic() + job.timeout
     said = ""
     while True:
-        state, ended, line = _poll(port, name, _POLL)
+        state, ended, line = _poll(port, job.name, _POLL)
         if state != "running":
-            remote.run(port, "job.sh", "clear", name)
+            remote.run(port, "job.sh", "clear", job.name)
             return ended
         if line != said:
             said = line
             tell(line)
         if time.monotonic() > deadline:
-            raise TimedOut("step.job_late", where=port.name, job=name, minutes=round(timeout / 60), line=said or "-")
+            raise TimedOut(
+                "step.job_late", where=port.name, job=job.name, minutes=round(job.timeout / 60), line=said or "-"
+            )
 
 
 def _poll(port: Port, name: str, seconds: int) -> tuple[str, Ended, str]:

@@ -1,7 +1,7 @@
 """Run the scripts of installer/scripts on a machine, and read their ``key=value`` answers.
 
-A script is constant; what varies is its arguments. It travels by standard input (``sh -s``), so that sudo's log does not
-fill with it.
+A script is constant; what varies is its arguments. It travels by standard input (``sh -s``), so that sudo's log does
+not fill with it.
 """
 
 from pathlib import Path
@@ -76,5 +76,3 @@ def last_words(ran: Ran) -> str:
         if kept:
             return kept[-1]
     return "-"
-
-

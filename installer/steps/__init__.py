@@ -1,1 +1,12 @@
-"""Idempotent changes to a machine."""
+"""Idempotent changes to a machine: what makes a bare one ready for agents."""
+
+from installer.steps.engine import Engine
+from installer.steps.guard import Guard
+from installer.steps.packages import Packages
+from installer.steps.step import Machine, Say, Step
+from installer.steps.sudo import Sudo
+
+__all__ = ["STEPS", "Machine", "Say", "Step"]
+
+STEPS: tuple[Step, ...] = (Packages(), Engine(), Guard(), Sudo())
+"""In the order in which they are done; removal goes the other way."""

@@ -1,0 +1,149 @@
+#!/bin/sh
+# Install packages from the distribution: apt.sh MANIFEST SECONDS PACKAGE...
+#   MANIFEST  gets `package=NAME` for each package that was not there before, written before anything is installed
+#   SECONDS   to wait for another process that holds dpkg or apt; it is never killed
+#   PACKAGE   with `?` at the end: only where this release has it
+# Ends with 0 done, 20 lists cannot be fetched, 21 no such package, 22 lock held too long, 23 installing failed,
+# 24 something that is there would have to go.
+# Lines for the controller begin with `clawrack:`.
+set -u
+umask 022
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none UCF_FORCE_CONFFOLD=1
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+manifest=$1
+patience=$2
+shift 2
+work=$(mktemp -d) || exit 23
+trap 'rm -rf "$work"' EXIT
+sources="-o Dir::Etc::sourcelist=/etc/apt/sources.list"
+
+tell() { echo "clawrack:$*"; }
+
+apt() {
+    # shellcheck disable=SC2086
+    apt-get -q -o "DPkg::Lock::Timeout=$patience" -o Acquire::Retries=3 -o Acquire::http::Timeout=30 \
+        -o APT::Install-Recommends=false -o APT::Keep-Downloaded-Packages=false -o APT::Get::List-Cleanup=false \
+        -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold $sources "$@"
+}
+
+# patient COMMAND...: again while another process holds the lists or dpkg, which not every apt waits for by itself
+patient() {
+    end=$(($(date +%s) + patience))
+    while :; do
+        { "$@"; echo "$?" >"$work/rc"; } 2>&1 | tee "$work/out"
+        rc=$(cat "$work/rc")
+        [ "$rc" -eq 0 ] && return 0
+        grep -qiE 'could not get lock|unable to (acquire|lock)|is locked by another process' "$work/out" || return "$rc"
+        if [ "$(date +%s)" -ge "$end" ]; then
+            tell lock "$(sed -n 's/.*held by process \([0-9]* ([^)]*)\).*/\1/p' "$work/out" | head -n 1)"
+            exit 22
+        fi
+        sleep 2
+    done
+}
+
+# What a previous run, cut off, may have left
+mend() {
+    [ -z "$(find /var/lib/dpkg/updates -type f 2>/dev/null)$(dpkg --audit 2>/dev/null)" ] && return 0
+    patient dpkg --configure -a --force-confdef --force-confold
+    patient apt -y -f install
+}
+
+# Lists, then lists without the sources that break them
+refresh() {
+    patient apt update && return 0
+    blame "$work/out"
+    [ -s "$work/uris" ] || [ -s "$work/files" ] || exit 20
+    sift
+    patient apt update || { blame_mirror; exit 20; }
+}
+
+# blame LOG: the addresses and the files that apt complains about
+blame() {
+    {
+        sed -n 's/^Err:[0-9]* \([a-z+]*:[^ ]*\) .*/\1/p' "$1"
+        sed -n "s/^E: The repository '\([a-z+]*:[^ ]*\) .*/\1/p" "$1"
+        sed -n 's/.*GPG error: \([a-z+]*:[^ ]*\) .*/\1/p' "$1"
+    } | sed 's,/*$,,' | sort -u >"$work/uris"
+    sed -n "s,^E: .*\(/etc/apt/sources[^ :']*\).*,\1,p" "$1" | sort -u >"$work/files"
+}
+
+# A copy of the sources without the broken ones; the person's own files stay as they are
+sift() {
+    mkdir -p "$work/parts"
+    : >"$work/list"
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+        [ -f "$file" ] || continue
+        if grep -qxF "$file" "$work/files"; then
+            tell broken "$file" "$(head -n 1 "$work/uris")"
+            continue
+        fi
+        case $file in
+            /etc/apt/sources.list) copy=$work/list ;;
+            *) copy=$work/parts/${file##*/} ;;
+        esac
+        cat "$file" >"$copy"
+        while IFS= read -r uri; do
+            grep -qF "$uri" "$copy" || continue
+            tell broken "$file" "$uri"
+            without "$uri" "$copy"
+        done <"$work/uris"
+    done
+    sources="-o Dir::Etc::sourcelist=$work/list -o Dir::Etc::sourceparts=$work/parts"
+}
+
+# without URI FILE: drop the line, or in a .sources file the paragraph, that names the address
+without() {
+    case $2 in
+        *.sources) awk -v RS= -v ORS='\n\n' -v uri="$1" 'index($0, uri) == 0' "$2" >"$work/kept" ;;
+        *) awk -v uri="$1" 'index($0, uri) == 0' "$2" >"$work/kept" ;;
+    esac
+    cat "$work/kept" >"$2"
+}
+
+blame_mirror() {
+    tell mirror "$(grep -E '^(E|W): ' "$work/out" | head -n 1)"
+}
+
+candidate() { apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'; }
+
+# wanted PACKAGE...: those that this release has
+wanted() {
+    for package in "$@"; do
+        name=${package%\?}
+        if candidate "$name"; then
+            echo "$name"
+        elif [ "$name" = "$package" ]; then
+            echo "$name" >"$work/missing"
+        fi
+    done
+}
+
+# What will be new here, so that removal knows: a line of a simulation with no [version in place] in it
+record() {
+    apt -s install "$@" >"$work/plan" 2>&1 || { cat "$work/plan"; exit 23; }
+    gone=$(sed -n 's/^Remv \([^ ]*\).*/\1/p' "$work/plan" | tr '\n' ' ')
+    if [ -n "$gone" ]; then
+        tell removes "$gone"
+        exit 24
+    fi
+    sed -n 's/^Inst \([^ ]*\) (.*/\1/p' "$work/plan" | while read -r name; do
+        grep -qxF "package=$name" "$manifest" 2>/dev/null || echo "package=$name" >>"$manifest"
+    done
+    sync
+}
+
+mend
+refresh
+: >"$work/missing"
+packages=$(wanted "$@")
+if [ -s "$work/missing" ]; then
+    tell missing "$(cat "$work/missing")"
+    grep -qE '^(Err:|W: Failed to fetch)' "$work/out" && blame_mirror
+    exit 21
+fi
+# shellcheck disable=SC2086
+record $packages
+# shellcheck disable=SC2086
+patient apt -y install $packages || exit 23
+exit 0

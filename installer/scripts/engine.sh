@@ -1,0 +1,46 @@
+#!/bin/sh
+# Docker answers: engine.sh look | up MANIFEST SECONDS     `version=` where it answers, else `reason=` lines
+set -u
+umask 077
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+unset DOCKER_HOST DOCKER_CONTEXT
+
+answers() {
+    version=$(timeout 5 docker version --format '{{.Server.Version}}' 2>/dev/null) && [ -n "$version" ]
+}
+
+# Whoever enabled it is told apart from us, so that removal can disable it again
+enabled() {
+    [ "$(systemctl is-enabled docker.service 2>/dev/null)" = disabled ] || return 0
+    grep -qx enabled=docker.service "$1" 2>/dev/null || echo enabled=docker.service >>"$1"
+    systemctl --quiet enable docker.service
+}
+
+up() {
+    if [ -d /run/systemd/system ]; then
+        enabled "$1"
+        systemctl reset-failed docker.service docker.socket 2>/dev/null
+        said=$(systemctl start docker.service 2>&1) || { why "$said"; exit 1; }
+    else
+        said=$(service docker start 2>&1) || { why "$said"; exit 1; }
+    fi
+    left=$2
+    until answers; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || { why ""; exit 1; }
+        sleep 1
+    done
+}
+
+# The engine's own last words, the telling ones where there are any
+why() {
+    log=$(journalctl --no-pager -q -u docker.service -b -n 60 -o cat 2>/dev/null)
+    told=$(echo "$log" | grep -iE 'level=fatal|failed to start daemon|unable to|error initializing|invalid' | tail -n 2)
+    echo "${told:-${log:-$1}}" | tail -n 3 | sed 's/^/reason=/'
+}
+
+if [ "$1" = up ]; then
+    answers || up "$2" "$3"
+fi
+answers || exit 1
+echo "version=$version"

@@ -1,0 +1,40 @@
+"""Docker is started, will be at every boot, and answers."""
+
+from fleet.base.clean import line
+from fleet.base.errors import ActionFailed
+from installer import remote
+from installer.steps.step import NOTES, Machine, Say
+
+_SECONDS = 45
+
+
+class Engine:
+    """Docker answers."""
+
+    name = "step.engine"
+
+    def check(self, machine: Machine) -> bool:
+        """Return whether the engine answers."""
+        return remote.run(machine.port, "engine.sh", "look").code == 0
+
+    def verify(self, machine: Machine) -> bool:
+        """Return whether the engine answers."""
+        return self.check(machine)
+
+    def apply(self, machine: Machine, say: Say) -> None:
+        """Start it and wait until it answers.
+
+        Raises:
+            ActionFailed: it does not start; its own last words are the reason (``docker.not_starting``).
+        """
+        del say
+        ran = remote.run(machine.port, "engine.sh", "up", NOTES, str(_SECONDS), timeout=_SECONDS * 3.0)
+        if ran.code:
+            reasons = [value for key, value in remote.pairs(ran.out) if key == "reason"]
+            raise ActionFailed("docker.not_starting", where=machine.name, reason=line(" ".join(reasons), 600) or "-")
+
+    def undo(self, machine: Machine) -> None:
+        """Disable it again where it was disabled before us; it keeps running for whoever uses it."""
+        said = remote.run(machine.port, "notes.sh", "show", NOTES)
+        if ("enabled", "docker.service") in remote.pairs(said.out):
+            machine.port.run(("systemctl", "--quiet", "disable", "docker.service"), root=True)

@@ -1,0 +1,72 @@
+"""The guard is on the machine, the one we carry, and has made its own ground: folders, units, firewall."""
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import templates
+from fleet.base.errors import ActionFailed
+from fleet.machine.guard import Guard as Calls
+from installer import remote
+from installer.steps.step import Machine, Say
+
+_NOTE = "/var/lib/clawrack-prepare/guard"
+_TAR = "/run/clawrack-job/guard.tar"
+
+
+class Guard:
+    """The guard is installed."""
+
+    name = "step.guard"
+
+    def check(self, machine: Machine) -> bool:
+        """Return whether what we carry is what is there, untouched."""
+        said = remote.ask(machine.port, "guard.sh", "look", _NOTE)
+        return said.get("placed") == "1" and said.get("brought") == _digest(packed())
+
+    def verify(self, machine: Machine) -> bool:
+        """Return whether what we carry is what is there, and answers."""
+        return self.check(machine) and bool(Calls(machine.port).look())
+
+    def apply(self, machine: Machine, say: Say) -> None:
+        """Bring it by standard input, compare checksums, let it install itself.
+
+        Raises:
+            ActionFailed: it arrived damaged, or would not install (``guard.not_installed``).
+        """
+        del say
+        content = packed()
+        remote.put(machine.port, _TAR, content)
+        ran = remote.run(machine.port, "guard.sh", "install", _NOTE, _digest(content), timeout=120)
+        if ran.code:
+            said = remote.answers(ran.out)
+            told = f"{said.get('reason', '')} {said.get('detail', '')}".strip() or remote.last_words(ran)
+            raise ActionFailed("guard.not_installed", where=machine.name, reason=told)
+
+    def undo(self, machine: Machine) -> None:
+        """Take off the guard and everything it made, agents' state kept."""
+        Calls(machine.port).uninstall("keep")
+
+
+def packed() -> bytes:
+    """Return a tar of the guard's files, always the same for the same files."""
+    root = templates.path("machine")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and not {"__pycache__"} & set(path.parts):
+                _add(tar, path, root)
+    return buffer.getvalue()
+
+
+def _add(tar: tarfile.TarFile, path: Path, root: Path) -> None:
+    content = path.read_bytes()
+    entry = tarfile.TarInfo(path.relative_to(root).as_posix())
+    entry.size = len(content)
+    entry.mode = 0o755 if path.name == "guard.sh" else 0o644
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

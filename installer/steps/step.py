@@ -1,0 +1,61 @@
+"""The form of a step: one idempotent change to a machine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from fleet.machine.port import Port
+from installer.facts import Facts
+
+NOTES = "/var/lib/clawrack-prepare/manifest"
+"""On the machine: ``key=value`` lines that tell what was there before us. A file of root's."""
+
+Say = Callable[[str, dict[str, object]], None]
+"""Called with the key of a text in the words, and its values, while a step is at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a step works on.
+
+    Attributes:
+        port: a port whose ``root=True`` works.
+        facts: what was seen there before anything was changed.
+    """
+
+    port: Port
+    facts: Facts
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+        return self.port.name
+
+
+class Step(Protocol):
+    """One idempotent change.
+
+    Every method may raise Unreachable; apply and verify raise ActionFailed or Refused where the machine says no.
+    ``name`` names the step in the words; ``NAME.would`` tells what it would change.
+    """
+
+    @property
+    def name(self) -> str:
+        """The key of the step in the words."""
+        ...
+
+    def check(self, machine: Machine) -> bool:
+        """Return whether the machine is so already; changes nothing."""
+        ...
+
+    def apply(self, machine: Machine, say: Say) -> None:
+        """Make it so."""
+        ...
+
+    def verify(self, machine: Machine) -> bool:
+        """Return whether it is so now; changes nothing."""
+        ...
+
+    def undo(self, machine: Machine) -> None:
+        """Take back what apply made; what was there before stays."""
+        ...

@@ -1,0 +1,38 @@
+"""A login that is not root may run the guard and look through Docker's socket, nothing else, without a password."""
+
+from fleet.base.errors import ActionFailed
+from fleet.machine.guard import GUARD
+from installer import remote
+from installer.steps.step import Machine, Say
+
+
+class Sudo:
+    """The login may run the guard."""
+
+    name = "step.sudo"
+
+    def check(self, machine: Machine) -> bool:
+        """Return whether the guard answers without a password; always so for root."""
+        if machine.facts.get("sudo") == "root":
+            return True
+        return machine.port.run(("sudo", "-n", "--", GUARD, "look")).code == 0
+
+    def verify(self, machine: Machine) -> bool:
+        """Return whether the guard answers without a password."""
+        return self.check(machine)
+
+    def apply(self, machine: Machine, say: Say) -> None:
+        """Let the guard place its drop-in, which it validates before it counts.
+
+        Raises:
+            ActionFailed: the guard refused (``sudo.drop_in``).
+        """
+        del say
+        ran = machine.port.run((GUARD, "sudoer", machine.facts.get("user")), root=True)
+        if ran.code:
+            said = remote.answers(ran.out)
+            told = f"{said.get('reason', '')} {said.get('detail', '')}".strip() or remote.last_words(ran)
+            raise ActionFailed("sudo.drop_in", where=machine.name, reason=told)
+
+    def undo(self, machine: Machine) -> None:
+        """Nothing: the drop-in goes with the guard, in its uninstall."""
