@@ -78,18 +78,24 @@ def door(port: Port, name: str, kind: Kind, known: dict[str, str]) -> Door:
         raise ActionFailed("ask.stopped", where=port.name, agent=name) from error
     except APIError as error:
         raise ActionFailed("guard.failed", where=port.name, machine=port.name, reason=line(str(error))) from error
-    state = seen["State"]
-    if state["Status"] not in RUNNING and state.get("FinishedAt", "").startswith("0001") is False:
-        raise _ended(port, name, int(state["ExitCode"]))
+    if seen["State"]["Status"] not in RUNNING:
+        return _between(port, name, int(seen["State"]["ExitCode"]), Door("", kind.cage.port, known))
     networks = cast("dict[str, Any]", seen["NetworkSettings"]["Networks"] or {})
     address = str(networks.get(f"clawrack-{name}", {}).get("IPAddress", ""))
     return Door(address, kind.cage.port, known)
 
 
-def _ended(port: Port, name: str, code: int) -> ActionFailed:
+def _between(port: Port, name: str, code: int, waiting: Door) -> Door:
+    """Its container does not run: return the door while the supervisor will start it again.
+
+    Raises:
+        ActionFailed: the supervisor gave it up; the last line that it wrote is the reason.
+    """
+    if not any(key == f"agent.{name}.reason" for key, _ in Guard(port).look()):
+        return waiting
     tail = port.docker().logs(f"clawrack-{name}", tail=5)
     said = [line(text) for text in tail.splitlines() if text.strip()]
-    return ActionFailed(
+    raise ActionFailed(
         "gate.ended", where=f"{port.name}/{name}", agent=name, code=code, reason=said[-1] if said else "—"
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from fleet.base.errors import ActionFailed
+from fleet.base.errors import ActionFailed, ClawrackError
 from fleet.health import complaint, fill
 from fleet.kinds import Kind, Probe
 from fleet.machine.http import request
@@ -57,15 +57,11 @@ def wait(port: Port, find: Callable[[], Door], kind: Kind, version: str) -> None
 
 
 def check(port: Port, door: Door, kind: Kind, version: str) -> str:
-    """Return the first complaint of the kind's probes, empty where all hold.
-
-    Raises:
-        Unreachable: the machine itself does not answer.
-    """
+    """Return the first complaint of the kind's probes, empty where all hold."""
     for probe in kind.probes.gate:
         try:
             status, body = ask(port, door, probe)
-        except (ConnectionError, TimeoutError, OSError) as error:
+        except (ClawrackError, OSError) as error:  # nobody listens yet; a machine that is gone, `find` notices
             return f"{probe.name}: {type(error).__name__}"
         reason = complaint(probe, status, body, version)
         if reason:

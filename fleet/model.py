@@ -96,6 +96,7 @@ class SeenAgent(msgspec.Struct, frozen=True, kw_only=True):
         on_purpose: somebody stopped it and meant it.
         reason: why the supervisor gave it up; empty where it did not.
         address: of its container, or empty.
+        subnet: of its own network, or empty.
     """
 
     name: str
@@ -110,7 +111,7 @@ class SeenAgent(msgspec.Struct, frozen=True, kw_only=True):
     on_purpose: bool = False
     reason: str = ""
     address: str = ""
-    meter_address: str = ""
+    subnet: str = ""
 
 
 class SeenMachine(msgspec.Struct, frozen=True, kw_only=True):

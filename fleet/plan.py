@@ -54,7 +54,7 @@ def plan(wish: Wish, seen: Seen, targets: dict[str, Target]) -> Plan:
     return Plan(
         actions=tuple(actions),
         unknown=tuple(sorted(name for name in wish.machines if seen.machines.get(name) is None)),
-        strays=tuple(sorted(_strays(wish, seen))),
+        strays=tuple(sorted(strays(wish, seen))),
         unwell=tuple(sorted(_unwell(seen))),
     )
 
@@ -100,7 +100,8 @@ def _agent(machine: str, seen: SeenAgent, target: Target) -> Iterator[AnyAction]
     )
 
 
-def _strays(wish: Wish, seen: Seen) -> Iterator[str]:
+def strays(wish: Wish, seen: Seen) -> Iterator[str]:
+    """Yield ``machine/agent`` for whatever runs on a machine and is in no file, or belongs on another machine."""
     for name, there in seen.machines.items():
         for agent in there.agents if there else ():
             if agent not in wish.agents or wish.agents[agent].machine != name:

@@ -5,7 +5,7 @@ import time
 import msgspec
 
 from fleet.base.clean import clean, line
-from fleet.base.errors import ActionFailed, TimedOut
+from fleet.base.errors import ActionFailed, TimedOut, Unreachable
 from fleet.gate import Door, parse
 from fleet.health import ABSENT, dig, fill
 from fleet.kinds import Kind
@@ -38,9 +38,9 @@ def ask(port: Port, door: Door, kind: Kind, agent: str, message: str) -> Answer:
             port, door.address, door.port, kind.ask.method, kind.ask.path,
             headers=headers, body=body, timeout=kind.ask.timeout, cap=MAX_ANSWER,
         )  # fmt: skip
-    except (TimedOut, TimeoutError) as error:
+    except TimedOut as error:
         raise ActionFailed("ask.silent", where=where, seconds=kind.ask.timeout, agent=agent) from error
-    except OSError as error:
+    except (Unreachable, OSError) as error:
         raise ActionFailed("ask.not_ready", where=where, agent=agent) from error
     return Answer(_text(answer, kind, where, agent), time.monotonic() - begun)
 

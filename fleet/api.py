@@ -1,0 +1,209 @@
+"""A fleet to work with: what the door and the screen call.
+
+A `Fleet` is opened on a folder by clawrack/wire.py, which hands it what reaches outside: how a port is opened, how an
+image comes to a machine, where the journal lies.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from fleet import apply as applying
+from fleet import load, logs, observe, talk, usage
+from fleet.actions import AnyAction, Remove, Start, Stop
+from fleet.base.errors import BadInput, ClawrackError
+from fleet.base.event import Listener, ignore
+from fleet.base.outcome import AlreadyTrue, Done, Outcome
+from fleet.deploy import door, secrets_of, wait
+from fleet.gate import Door
+from fleet.kinds import Kind, home_of, kind
+from fleet.machine.guard import Guard
+from fleet.machine.port import Port
+from fleet.model import Agent, Machine, Seen, Wish
+from fleet.plan import Plan, plan, strays
+from fleet.render import configs, target
+from fleet.talk import Answer
+from fleet.views import AgentView, MachineView, Status, UsageRow
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A fleet's folder and the hands to work on it.
+
+    Attributes:
+        folder: with fleet.yaml, machines/ and agents/.
+        open: returns the port of a machine.
+        hands: for applying plans.
+    """
+
+    folder: Path
+    open: Callable[[str, Machine], Port]
+    hands: applying.Hands
+
+    def wish(self) -> Wish:
+        """Return the fleet as its files say it should be.
+
+        Raises:
+            BadInput: a file is not as it should be.
+        """
+        return load.load(self.folder)
+
+    def port(self, name: str) -> Port:
+        """Return the port of a machine of the fleet.
+
+        Raises:
+            BadInput: there is no such machine.
+        """
+        machine = self.wish().machines.get(name)
+        if machine is None:
+            raise BadInput("fleet.no_machine", machine=name)
+        return self.open(name, machine)
+
+    def seen(self, wish: Wish, *, images: bool = False) -> tuple[Seen, dict[str, ClawrackError]]:
+        """Return the fleet as its machines say it is, and why some did not answer, by name."""
+        return observe.observe({name: self._opener(name) for name in wish.machines}, images=images)
+
+    def _opener(self, name: str) -> Callable[[], Port]:
+        return lambda: self.port(name)
+
+    def plan(self) -> Plan:
+        """Return what turns the seen fleet into the wished one."""
+        wish = self.wish()
+        seen, _ = self.seen(wish, images=True)
+        return plan(wish, seen, self._hands(wish).targets)
+
+    def apply(self, todo: Plan, listen: Listener = ignore) -> None:
+        """Carry a plan out.
+
+        Raises:
+            ClawrackError: the first thing that went wrong.
+        """
+        applying.apply(todo, self._hands(self.wish()), listen)
+
+    def _hands(self, wish: Wish) -> applying.Hands:
+        kinds = {name: kind(agent.kind) for name, agent in wish.agents.items()}
+        return replace(
+            self.hands,
+            port=self.port,
+            targets={n: target(n, a, kinds[n], configs(home_of(a.kind))) for n, a in wish.agents.items()},
+            kinds=kinds,
+            versions={name: agent.version for name, agent in wish.agents.items()},
+        )
+
+    def status(self) -> Status:
+        """Return the whole fleet in one look."""
+        wish = self.wish()
+        seen, troubles = self.seen(wish)
+        machines = tuple(observe.machine_view(n, m, seen, troubles, wish) for n, m in sorted(wish.machines.items()))
+        agents = tuple(observe.agent_view(n, a, seen) for n, a in sorted(wish.agents.items()))
+        return Status(machines, agents, tuple(sorted(strays(wish, seen))))
+
+    def machines(self) -> list[MachineView]:
+        """Return every machine."""
+        return list(self.status().machines)
+
+    def machine(self, name: str) -> MachineView:
+        """Return one machine.
+
+        Raises:
+            BadInput: there is no such machine.
+        """
+        found = [view for view in self.machines() if view.name == name]
+        if not found:
+            raise BadInput("fleet.no_machine", machine=name)
+        return found[0]
+
+    def agents(self) -> list[AgentView]:
+        """Return every agent."""
+        return list(self.status().agents)
+
+    def agent(self, name: str) -> AgentView:
+        """Return one agent, asking its machine only.
+
+        Raises:
+            BadInput: there is no such agent.
+        """
+        agent = self._agent(name)
+        seen, _ = observe.observe({agent.machine: self._opener(agent.machine)})
+        return observe.agent_view(name, agent, seen)
+
+    def _agent(self, name: str) -> Agent:
+        agent = self.wish().agents.get(name)
+        if agent is None:
+            raise BadInput("fleet.no_agent", agent=name)
+        return agent
+
+    def ask(self, name: str, message: str) -> Answer:
+        """Send one message through an agent and return its answer.
+
+        Raises:
+            ActionFailed: it, or its model, gave no answer.
+        """
+        port, found, which = self._door(name)
+        return talk.ask(port, found, which, name, message)
+
+    def _door(self, name: str) -> tuple[Port, Door, Kind]:
+        agent = self._agent(name)
+        port, which = self.port(agent.machine), kind(agent.kind)
+        return port, door(port, name, which, secrets_of(Guard(port), name, which)), which
+
+    def ready(self, name: str) -> None:
+        """Wait until the agent passes its gate.
+
+        Raises:
+            ActionFailed: it does not, in its time.
+        """
+        agent = self._agent(name)
+        port = self.port(agent.machine)
+        wait(port, Guard(port), name, kind(agent.kind), agent.version)
+
+    def logs(self, name: str, *, follow: bool = False, tail: int = 100) -> Iterator[str]:
+        """Yield the agent's log, cleaned, line by line; with ``follow`` for as long as somebody listens.
+
+        Raises:
+            ActionFailed: there is no log.
+        """
+        return logs.follow(self.port(self._agent(name).machine), name, on=follow, tail=tail)
+
+    def start(self, name: str, listen: Listener = ignore) -> Outcome:
+        """Start an agent and wait until it is ready."""
+        outcome = self._one(Start(machine=self._agent(name).machine, agent=name, reason="reason.asked"), listen)
+        self.ready(name)
+        return outcome
+
+    def stop(self, name: str, listen: Listener = ignore) -> Outcome:
+        """Stop an agent on purpose: it stays stopped after a reboot too."""
+        return self._one(Stop(machine=self._agent(name).machine, agent=name, reason="reason.asked"), listen)
+
+    def restart(self, name: str, listen: Listener = ignore) -> Outcome:
+        """Stop and start an agent, and wait until it is ready."""
+        self.stop(name, listen)
+        return self.start(name, listen)
+
+    def _one(self, action: AnyAction, listen: Listener) -> Outcome:
+        changed: list[bool] = []
+
+        def hear(event: object) -> None:
+            changed.append(getattr(event, "kind", "") == "done")
+            cast("Callable[[object], None]", listen)(event)
+
+        applying.apply(Plan(actions=(action,)), self._hands(self.wish()), hear)
+        return Done() if any(changed) else AlreadyTrue()
+
+    def remove_agent(self, name: str, *, keep_state: bool, listen: Listener = ignore) -> None:
+        """Take an agent off its machine and out of the folder; its state stays on the machine where asked."""
+        agent = self._agent(name)
+        self._one(Remove(machine=agent.machine, agent=name, keep=keep_state, reason="reason.asked"), listen)
+        load.forget_agent(self.folder, name)
+
+    def usage(self) -> list[UsageRow]:
+        """Return what the meters' ledgers hold, machine by machine; a silent machine is left out.
+
+        Raises:
+            ActionFailed: a meter gave no report.
+        """
+        rows: list[UsageRow] = []
+        for name in self.wish().machines:
+            rows += usage.rows(name, Guard(self.port(name)).usage())
+        return rows

@@ -1,0 +1,164 @@
+"""The fleet as its machines say it is: every machine asked at once, each in one round trip or two."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import msgspec
+from docker.errors import DockerException
+
+from fleet.base.clean import line
+from fleet.base.errors import ClawrackError
+from fleet.machine.guard import Guard
+from fleet.machine.many import many
+from fleet.machine.port import Port
+from fleet.model import Agent, Machine, Seen, SeenAgent, SeenMachine, State, Wish
+from fleet.views import AgentState, AgentView, MachineState, MachineView
+
+_STATES: dict[str, State] = {
+    "created": "created",
+    "running": "running",
+    "restarting": "restarting",
+    "paused": "stopped",
+    "exited": "stopped",
+    "dead": "dead",
+}
+"""The engine's word for a container's state, and ours."""
+
+
+def observe(ports: dict[str, Callable[[], Port]], *, images: bool = False) -> tuple[Seen, dict[str, ClawrackError]]:
+    """Ask machines what they are.
+
+    Args:
+        ports: opens each machine, by name.
+        images: also ask which images its engine has.
+
+    Returns:
+        What was seen (None for a machine that did not answer), and why some did not answer, by name.
+    """
+    answers = many(lambda name: look(ports[name](), images=images), list(ports))
+    found = dict(zip(ports, answers, strict=True))
+    seen = {name: answer if isinstance(answer, SeenMachine) else None for name, answer in found.items()}
+    return Seen(machines=seen), {name: a for name, a in found.items() if isinstance(a, ClawrackError)}
+
+
+def look(port: Port, *, images: bool = False) -> SeenMachine:
+    """Ask one machine what it is.
+
+    Raises:
+        Refused: it has no guard of ours.
+        Unreachable: it does not answer.
+    """
+    told = read(Guard(port).look())
+    return told if not images or not told.engine else _with_images(told, port)
+
+
+def _with_images(told: SeenMachine, port: Port) -> SeenMachine:
+    try:
+        ids = cast("list[str]", port.docker().images(quiet=True, all=True))  # pyright: ignore[reportUnknownMemberType]
+    except DockerException:
+        return told
+    return msgspec.structs.replace(told, images=frozenset(ids))
+
+
+def read(pairs: Iterable[tuple[str, str]]) -> SeenMachine:
+    """Return what a guard's ``look`` says."""
+    told = dict(pairs)
+    names = sorted({key.split(".")[1] for key in told if key.startswith("agent.")})
+    return SeenMachine(
+        id=told.get("id", ""),
+        agents={name: _agent(name, told) for name in names},
+        architecture=told.get("docker.platform", "").rpartition("/")[2],
+        engine=told.get("docker.version", ""),
+        meter=told.get("meter.release", ""),
+        meter_image=told.get("meter.image", ""),
+        meter_state=_STATES.get(told.get("meter.state", ""), "absent"),
+        free=_number(told.get("disk_free", "")) or 0,
+        firewall=told.get("firewall") == "ok",
+    )
+
+
+def _agent(name: str, told: dict[str, str]) -> SeenAgent:
+    def of(key: str) -> str:
+        return told.get(f"agent.{name}.{key}", "")
+
+    return SeenAgent(
+        name=name,
+        kind=of("kind"),
+        release=of("release"),
+        trial=of("trial"),
+        container=of("container"),
+        image=of("image"),
+        state=_STATES.get(of("state"), "absent"),
+        started=of("started_at"),
+        exit_code=_number(of("exit_code")),
+        on_purpose=of("stopped") == "1",
+        reason=" ".join(filter(None, (of("reason"), of("reason.detail")))),
+        address=of("address"),
+        subnet=of("subnet"),
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
+
+
+def machine_view(
+    name: str, machine: Machine, seen: Seen, troubles: dict[str, ClawrackError], wish: Wish
+) -> MachineView:
+    """Return a machine as people are shown it."""
+    there = seen.machines.get(name)
+    trouble = troubles.get(name)
+    place = machine.address if machine.local or machine.port == 22 else f"{machine.address}:{machine.port}"  # noqa: PLR2004
+    return MachineView(
+        name=name,
+        address=place,
+        state=_machine_state(there, trouble),
+        agents=sum(agent.machine == name for agent in wish.agents.values()),
+        id=there.id if there else machine.id,
+        architecture=(there.architecture if there else "") or machine.architecture,
+        engine=there.engine if there else "",
+        meter=there.meter_state if there else "",
+        firewall=bool(there and there.firewall),
+        free=there.free if there else 0,
+        trouble=line(str(trouble)) if trouble else "",
+    )
+
+
+def _machine_state(there: SeenMachine | None, trouble: ClawrackError | None) -> MachineState:
+    if there is None:
+        return "unprepared" if trouble and trouble.key == "guard.absent" else "silent"
+    return "ok" if there.engine else "no-engine"
+
+
+def agent_view(name: str, agent: Agent, seen: Seen) -> AgentView:
+    """Return an agent as people are shown it."""
+    there = seen.machines.get(agent.machine)
+    mine = there.agents.get(name) if there else None
+    base: dict[str, Any] = {
+        "name": name, "machine": agent.machine, "kind": agent.kind, "version": agent.version, "model": agent.model,
+    }  # fmt: skip
+    if mine is None:
+        return AgentView(state="absent" if there else "unknown", **base)
+    return AgentView(
+        state=_agent_state(mine),
+        release=mine.release,
+        container=mine.container,
+        image=mine.image,
+        address=mine.address,
+        started=mine.started,
+        exit_code=mine.exit_code,
+        reason=mine.reason,
+        **base,
+    )
+
+
+def _agent_state(mine: SeenAgent) -> AgentState:
+    if mine.trial:
+        return "trial"
+    if mine.state == "running":
+        return "running"
+    if mine.on_purpose:
+        return "stopped"
+    if mine.reason:
+        return "gave-up"
+    return "starting" if mine.container else "absent"

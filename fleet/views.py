@@ -1,0 +1,73 @@
+"""What people and scripts are shown of a fleet: the stable form of ``--json``."""
+
+from typing import Literal
+
+import msgspec
+
+MachineState = Literal["ok", "silent", "unprepared", "no-engine"]
+AgentState = Literal["running", "stopped", "starting", "gave-up", "trial", "absent", "unknown"]
+
+
+class AgentView(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent as its file and its machine say it is.
+
+    Attributes:
+        state: ``unknown`` where the machine did not answer; that is not ``absent``.
+        started: when, as the engine says it (RFC 3339), or empty.
+        reason: why the supervisor gave it up, or empty.
+    """
+
+    name: str
+    machine: str
+    state: AgentState
+    kind: str
+    version: str
+    model: str
+    release: str = ""
+    container: str = ""
+    image: str = ""
+    address: str = ""
+    started: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+
+
+class MachineView(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine as its file and itself say it is.
+
+    Attributes:
+        free: bytes free where agents' state lies.
+        trouble: why it did not answer, or empty.
+    """
+
+    name: str
+    address: str
+    state: MachineState
+    agents: int
+    id: str = ""
+    architecture: str = ""
+    engine: str = ""
+    meter: str = ""
+    firewall: bool = False
+    free: int = 0
+    trouble: str = ""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The whole fleet in one look; ``strays`` run on a machine and are in no file."""
+
+    machines: tuple[MachineView, ...]
+    agents: tuple[AgentView, ...]
+    strays: tuple[str, ...] = ()
+
+
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent used on one day by one model, by its meter's ledger; tokens."""
+
+    agent: str
+    machine: str
+    day: str
+    model: str
+    calls: int
+    input: int
+    output: int
