@@ -1,0 +1,230 @@
+# --- saying, failing ---------------------------------------------------------------------------------------------
+
+# A wire that was cut must not stop a transition half way: nobody listening is not an error.
+trap '' HUP PIPE
+trap 'exit 143' INT TERM
+trap 'on_exit $?' EXIT
+UNDO=
+TIDY=
+
+say() { printf '%s=%s\n' "$1" "$(one_line "$2")" 2>/dev/null || :; }
+
+one_line() { printf '%s' "$1" | tr -c '[:print:]\200-\377' ' ' | cut -c 1-600; }
+
+leave() { # CODE REASON [DETAIL]
+    say reason "$2"
+    [ -z "${3:-}" ] || say detail "$3"
+    exit "$1"
+}
+bad() { leave 2 "$@"; }
+refuse() { leave 3 "$@"; }
+fail() { leave 5 "$@"; }
+
+# UNDO holds the command that takes a half-made change back when the verb fails with the guard alive.
+# (When the guard is killed, recover does the same at the next call.)
+on_exit() {
+    [ -z "$TIDY" ] || rm -rf "$TIDY"
+    if [ "$1" != 0 ] && [ -n "$UNDO" ]; then
+        undo=$UNDO
+        UNDO=
+        $undo
+    fi
+}
+
+# try REASON COMMAND…: the command must work, else the verb fails with REASON and what it said on stderr.
+try() {
+    try_reason=$1
+    shift
+    { try_said=$("$@" 2>&1 >&3 3>&-); } 3>&1 || fail "$try_reason" "$try_said"
+}
+
+# Named places where a test makes the guard die as if the power had gone.
+failpoint() { [ "${CLAWRACK_FAILPOINT:-}" != "$1" ] || kill -9 $$; }
+
+TOOLS="cat chmod chown cksum cp cut date df du find flock head id ip iptables iptables-restore mkdir mv od rm sha256sum
+ sleep sort sync tail tar timeout touch tr wc"
+
+missing_tools() {
+    for tool in $TOOLS "$DOCKER"; do
+        command -v "$tool" >/dev/null 2>&1 || printf '%s ' "$tool"
+    done
+}
+
+need_tools() {
+    lacking=$(missing_tools)
+    [ -z "$lacking" ] || fail tools-missing "${lacking% }"
+}
+
+verb_tools() {
+    lacking=$(missing_tools)
+    if [ -n "$lacking" ]; then
+        say missing "${lacking% }"
+        fail tools-missing "${lacking% }"
+    fi
+    say ok 1
+}
+
+# --- files that are there whole or not at all ---------------------------------------------------------------------
+
+# put FILE: standard input becomes FILE by one rename. The content is on the disk before the name is, and the
+# name is on the disk before we go on.
+put() {
+    if cat >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1" && sync "${1%/*}"; then return 0; fi
+    fail disk "$1 could not be written"
+}
+
+drop() { # FILE: gone, and the disk knows
+    [ -e "$1" ] || return 0
+    rm -f "$1"
+    sync "${1%/*}"
+}
+
+# A tree that was just written: one flush of its file system (or of all, where sync knows no -f).
+sync_tree() { sync -f "$1" 2>/dev/null || sync; }
+
+field() { # FILE KEY → value (nothing where the file or the key is not there)
+    [ -r "$1" ] || return 0
+    while IFS='=' read -r field_key field_value; do
+        if [ "$field_key" = "$2" ]; then
+            printf '%s' "$field_value"
+            return 0
+        fi
+    done <"$1"
+}
+
+first_line() {
+    first=
+    if [ -r "$1" ]; then
+        read -r first <"$1" || :
+    fi
+    printf '%s' "$first"
+}
+
+# --- time: this boot and its uptime; no wall clock ----------------------------------------------------------------
+
+uptime_s() {
+    read -r up _ </proc/uptime
+    printf '%s' "${up%%.*}"
+}
+
+uptime_ms() {
+    read -r up _ </proc/uptime
+    printf '%s0' "${up%%.*}${up##*.}"
+}
+
+# A boot is the kernel's id and a mark of ours on /run: a container keeps its host's kernel id over a power cut.
+boot_id() {
+    [ -s "$RUN/boot" ] || begin_boot
+    first_line "$RUN/boot"
+}
+
+begin_boot() {
+    mkdir -p "$RUN"
+    mark=$(first_line /proc/sys/kernel/random/boot_id).$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
+    printf '%s\n%s\n' "$mark" "$(uptime_s)" >"$RUN/boot.$$"
+    mv -f "$RUN/boot.$$" "$RUN/boot"
+}
+
+boot_age() { # seconds since this boot was first seen
+    boot_id >/dev/null
+    { read -r _ && read -r seen; } <"$RUN/boot"
+    printf '%s' $(($(uptime_s) - seen))
+}
+
+still() { # BOOT UNTIL: is that moment still to come?
+    [ "$1" = "$(boot_id)" ] && [ "$(uptime_s)" -lt "$2" ]
+}
+
+# --- the lock and the lease ---------------------------------------------------------------------------------------
+
+# One transition at a time. Children keep the lock open: when the guard is killed while `docker stop` still
+# runs, the next guard waits for it instead of working beside it.
+lock() { # SECONDS to wait
+    prepared
+    exec 9>>"$DATA/lock"
+    flock -w "$1" 9 || refuse busy "another change is under way"
+}
+
+prepared() {
+    [ -s "$DATA/version" ] || refuse not-installed "run install first"
+    [ "$(first_line "$DATA/version")" -le "$GUARD_VERSION" ] ||
+        refuse newer-data "the data was written by a newer guard"
+}
+
+# The lease has a lock of its own, so that it can be renewed during a long transition.
+lease_lock() {
+    prepared
+    exec 8>>"$DATA/lease.lock"
+    flock -w 10 8 || refuse busy "the lease is being changed"
+}
+
+lease_left() { # seconds left, 0 when nobody holds it
+    until=$(field "$DATA/lease" until)
+    if [ -n "$until" ] && still "$(field "$DATA/lease" boot)" "$until"; then
+        printf '%s' $((until - $(uptime_s)))
+    else
+        printf 0
+    fi
+}
+
+write_lease() { # HOLDER TOKEN SECONDS
+    put "$DATA/lease" <<END
+holder=$1
+token=$2
+boot=$(boot_id)
+until=$(($(uptime_s) + $3))
+END
+}
+
+verb_lease() {
+    is_holder "$1" || bad holder "$1"
+    is_number "$2" 1 3600 || bad seconds "$2"
+    lock 5 # nobody takes over while a transition of the last holder is still under way
+    lease_lock
+    left=$(lease_left)
+    holder=$(field "$DATA/lease" holder)
+    if [ "$left" -gt 0 ] && [ "$holder" != "$1" ]; then
+        say holder "$holder"
+        say left "$left"
+        refuse held "another controller is at work"
+    fi
+    token=$(($(first_line "$DATA/token") + 1))
+    echo "$token" | put "$DATA/token"
+    failpoint lease-token-counted
+    write_lease "$1" "$token" "$2"
+    say token "$token"
+}
+
+verb_renew() {
+    is_number "$2" 1 3600 || bad seconds "$2"
+    lease_lock
+    holds "$1"
+    write_lease "$(field "$DATA/lease" holder)" "$1" "$2"
+    say left "$2"
+}
+
+verb_release() {
+    lease_lock
+    holds "$1"
+    drop "$DATA/lease"
+}
+
+# holds TOKEN: this token is the newest there is and its lease has not ended.
+holds() {
+    is_number "$1" 1 999999999999 || bad token "$1"
+    [ "$1" = "$(field "$DATA/lease" token)" ] || refuse stale-token "this token is not the lease's"
+    [ "$(lease_left)" -gt 0 ] || refuse lease-ended "the lease ended"
+}
+
+# begin TOKEN [BOX]: what every changing verb starts with. The token is checked inside the lock, and whatever a
+# killed guard left half done is finished or taken back before anything new. BOX becomes the current box.
+begin() {
+    is_number "$1" 1 999999999999 || bad token "$1"
+    prepared
+    holds "$1" # early, to refuse without waiting …
+    lock 30
+    holds "$1" # … and again where it counts
+    recover
+    case "$UNRECOVERED " in *" ${2:-.} "*) fail unrecovered "$UNRECOVERED_WHY" ;; esac
+    [ -z "${2:-}" ] || enter "$2"
+}

@@ -1,0 +1,221 @@
+# --- boxes: the agents, and the meter -----------------------------------------------------------------------------
+
+enter() { # BOX: what the functions below call the current box
+    BOX=$1
+    CONT=clawrack-$1
+    NET=clawrack-$1
+    DIR=$DATA/agents/$1
+    UNIT=clawrack-agent@$1.service
+    [ "$1" != meter ] || {
+        DIR=$DATA/meter
+        UNIT=clawrack-meter.service
+        # Of several networks Docker takes the way out through the one whose name sorts first. This one sorts
+        # before every agent's, so that removing an agent cuts no call of another.
+        NET=clawrack
+    }
+}
+
+agents() { # names of all agents
+    for folder in "$DATA"/agents/*/; do
+        folder=${folder%/}
+        [ ! -d "$folder" ] || echo "${folder##*/}"
+    done
+}
+
+current() { first_line "$DIR/current"; }
+
+wanted_release() { # the release that has to run: the one on trial, else the current one
+    if [ "$(field "$DIR/trial" stage)" = running ] || [ "$(field "$DIR/trial" stage)" = waiting ]; then
+        field "$DIR/trial" release
+    else
+        current
+    fi
+}
+
+dk() { timeout "${DK_LIMIT:-120}" "$DOCKER" "$@"; }
+
+docker_up() { DK_LIMIT=10 dk version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+need_docker() { docker_up || fail docker "the Docker engine does not answer"; }
+
+see_container() { # CONTAINER: STATE becomes `running exit-code oom-killed id`, or `absent`
+    STATE=$(dk container inspect --format '{{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.Id}}' \
+        "$1" 2>&1) || case $STATE in
+    *[Nn]"o such"*) STATE=absent ;;
+    *) fail docker "$STATE" ;;
+    esac
+}
+
+is_running() {
+    see_container "$CONT"
+    case $STATE in true*) ;; *) return 1 ;; esac
+}
+
+# --- a container in its cage --------------------------------------------------------------------------------------
+
+# create CONTAINER RELEASE: from the release's spec. What is not in the spec cannot be had; what is written
+# here cannot be turned off.
+create() {
+    release_dir=$DIR/releases/$2
+    load_spec "$release_dir/spec"
+    cage_name=$1
+    dk image inspect "$S_image" >/dev/null 2>&1 || fail image-missing "$S_image"
+    tmpfs_dir
+    set -- create --pull never --name "$cage_name" --hostname "$BOX" --init --user "$S_user" \
+        --cap-drop ALL --security-opt no-new-privileges --read-only --restart no \
+        --memory "$S_memory" --memory-swap "$S_memory" --pids-limit "$S_pids" --stop-timeout "$S_stop_timeout" \
+        --log-driver json-file --log-opt max-size=10m --log-opt max-file=3 --ipc private \
+        --network "$NET" --ip "$(box_address)" \
+        --label "clawrack.machine=$(first_line "$DATA/id")" --label "clawrack.agent=$BOX" \
+        --label "clawrack.kind=$S_kind" --label "clawrack.release=$2"
+    usable_cpus
+    [ -z "$CPUS" ] || set -- "$@" --cpus "$CPUS"
+    [ -z "$S_port" ] || set -- "$@" --label "clawrack.port=$S_port"
+    [ -z "$S_entrypoint" ] || set -- "$@" --entrypoint "$S_entrypoint"
+    [ -z "$S_state" ] || set -- "$@" --mount "type=bind,source=$(state_dir),target=$S_state"
+    [ -z "$S_config" ] || set -- "$@" --mount "type=bind,source=$(config_dir "$release_dir"),target=$S_config,readonly"
+    [ -z "$S_secrets" ] || set -- "$@" --mount "type=bind,source=$RUN/$BOX,target=$S_secrets,readonly"
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in
+        tmpfs=*) set -- "$@" --tmpfs "${line#*=}" ;;
+        env=*) set -- "$@" --env "${line#*=}" ;;
+        label=*) set -- "$@" --label "${line#*=}" ;;
+        esac
+    done <"$release_dir/spec"
+    set -- "$@" "$S_image"
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in arg=*) set -- "$@" "${line#*=}" ;; esac
+    done <"$release_dir/spec"
+    try create dk "$@" >/dev/null
+}
+
+box_address() {
+    if [ "$BOX" = meter ]; then address_in 0 2; else address_in "$(first_line "$DIR/subnet")" 3; fi
+}
+
+state_dir() { if [ "$BOX" = meter ]; then printf '%s' "$DIR/ledger"; else printf '%s' "$DIR/state"; fi; }
+config_dir() { if [ "$BOX" = meter ]; then printf '%s' "$DIR/conf"; else printf '%s' "$1/config"; fi; }
+
+# The engine refuses more CPUs than there are, and any number where the kernel cannot limit them (some NAS).
+usable_cpus() { # CPUS becomes what may be asked for, or nothing
+    CPUS=
+    engine=$(dk info --format '{{.CPUCfsQuota}} {{.NCPU}}' 2>/dev/null) || fail docker "docker info"
+    case $engine in true*) ;; *) return 0 ;; esac
+    CPUS=$S_cpus
+    [ "${S_cpus%%.*}" -lt "${engine#* }" ] || CPUS=${engine#* }
+}
+
+own() { # FOLDER MODE: the kind's user's, made where it is missing
+    mkdir -p "$1"
+    chmod "$2" "$1"
+    chown "$S_user" "$1"
+}
+
+# --- secrets: on disk only root reads them; the container gets a copy on /run -------------------------------------
+
+tmpfs_dir() {
+    mkdir -p "$RUN/$BOX"
+    chmod 0700 "$RUN" "$RUN/$BOX"
+    chown "$S_user" "$RUN/$BOX"
+}
+
+secrets_out() {
+    tmpfs_dir
+    for secret in "$DIR"/secrets/*; do
+        [ -f "$secret" ] || continue
+        case $secret in *.new) continue ;; esac
+        cat "$secret" >"$RUN/$BOX/.new"
+        chmod 0600 "$RUN/$BOX/.new"
+        chown "$S_user" "$RUN/$BOX/.new"
+        mv -f "$RUN/$BOX/.new" "$RUN/$BOX/${secret##*/}"
+    done
+}
+
+secrets_back() { # the folder stays: the container's mount names it
+    rm -f "${RUN:?}/$BOX"/* "$RUN/$BOX/.new" 2>/dev/null || :
+}
+
+# --- stopping, and proving it -------------------------------------------------------------------------------------
+
+# halt_box: asks it to stop, waits, and does not believe it before Docker says so. A box that had to be killed
+# leaves a mark: its kind may refuse a new container for a while (`owner_lease`).
+halt_box() {
+    need_docker
+    supervisor_stop
+    ! is_running || docker_stop
+    see_container "$CONT"
+    case $STATE in
+    absent) return 0 ;;
+    true*) fail not-stopped "$CONT still runs" ;;
+    esac
+    note_unclean "$STATE"
+}
+
+docker_stop() {
+    wait_s=$(field "$DIR/releases/$(wanted_release)/spec" stop_timeout)
+    is_number "$wait_s" 1 900 || wait_s=30
+    DK_LIMIT=$((wait_s + 60)) dk stop -t "$wait_s" "$CONT" >/dev/null 2>&1 ||
+        dk kill "$CONT" >/dev/null 2>&1 || :
+}
+
+note_unclean() { # `running exit oom id`
+    # shellcheck disable=SC2086 # words
+    set -- $1
+    if [ "$3" = false ] && { [ "$2" -lt 128 ] || [ "$2" = 130 ] || [ "$2" = 143 ]; }; then return 0; fi
+    lease_s=$(field "$DIR/releases/$(wanted_release)/spec" owner_lease)
+    is_number "$lease_s" 1 900 || return 0
+    put "$DIR/hold" <<END
+boot=$(boot_id)
+until=$(($(uptime_s) + lease_s))
+seconds=$lease_s
+container=$4
+END
+}
+
+hold_left() { # seconds before a new container may start
+    [ -s "$DIR/hold" ] || { echo 0; return 0; }
+    if [ "$(field "$DIR/hold" boot)" = "$(boot_id)" ]; then
+        hold_s=$(($(field "$DIR/hold" until) - $(uptime_s)))
+    else
+        hold_s=$(($(field "$DIR/hold" seconds) - $(boot_age)))
+    fi
+    if [ $hold_s -gt 0 ]; then echo $hold_s; else echo 0; fi
+}
+
+remove_container() { # CONTAINER, which does not run
+    see_container "$1"
+    [ "$STATE" = absent ] || try container-remove dk rm -v "$1" >/dev/null
+}
+
+# --- the supervisor: systemd, or `guard watch` --------------------------------------------------------------------
+
+has_systemd() { [ -d /run/systemd/system ]; }
+
+supervisor_start() { # NOWAIT blocks nothing: at boot, and where the box must wait before it starts
+    rm -f "$RUN/$BOX.fails" "$RUN/$BOX.jitter"
+    drop "$DIR/reason"
+    if has_systemd; then
+        systemctl reset-failed "$UNIT" 2>/dev/null || :
+        if [ -n "${CLAWRACK_AT_BOOT:-}" ] || [ "$(hold_left)" -gt 0 ]; then
+            try start systemctl start --no-block "$UNIT"
+        else
+            try start systemctl start "$UNIT"
+        fi
+    else
+        watch_start
+    fi
+}
+
+supervisor_stop() {
+    if has_systemd; then
+        systemctl stop "$UNIT" 2>/dev/null || :
+    else
+        watch_stop
+    fi
+}
+
+enable_box() { ! has_systemd || systemctl enable "$UNIT" 2>/dev/null || fail enable "$UNIT"; }
+disable_box() {
+    ! has_systemd || systemctl disable "$UNIT" 2>/dev/null || :
+    ! has_systemd || systemctl reset-failed "$UNIT" 2>/dev/null || :
+}

@@ -1,0 +1,218 @@
+# --- install ------------------------------------------------------------------------------------------------------
+# DATA/manifest has a line for each thing outside of DATA, written before the thing itself is.
+
+GUARD=$LIB/guard.sh
+UNIT_NAMES="clawrack-boot.service clawrack-recover.service clawrack-meter.service clawrack-agent@.service
+ clawrack-tick.service clawrack-tick.timer"
+
+verb_install() {
+    CHANGED=
+    for path in "$DATA" "$LIB" "$RUN" "$UNITS"; do
+        case $path in [!/]* | *[!A-Za-z0-9._/-]*) bad path "$path" ;; esac
+    done
+    [ ! -s "$DATA/version" ] || prepared
+    install_data
+    [ ! -d "${0%/*}/guard.d" ] || install_guard "${0%/*}"
+    [ ! -d "${0%/*}/units" ] || ! has_systemd || install_units "${0%/*}/units"
+    boot_id >/dev/null
+    if ! firewall_ok; then
+        CHANGED=1
+        try firewall firewall_assert
+    fi
+    install_up
+    [ -n "$CHANGED" ] || say already 1
+    say id "$(first_line "$DATA/id")"
+    say pool "$(first_line "$DATA/pool")"
+    say version "$GUARD_VERSION"
+}
+
+install_data() {
+    mkdir -p "$DATA/agents" "$DATA/meter" "$DATA/images" "$RUN"
+    chmod 0700 "$DATA" "$DATA/agents" "$DATA/meter" "$RUN"
+    exec 9>>"$DATA/lock"
+    flock -w 30 9 || refuse busy "another change is under way"
+    [ -s "$DATA/id" ] || { od -An -N16 -tx1 /dev/urandom | tr -d ' \n' | put "$DATA/id"; }
+    failpoint install-id
+    [ -s "$DATA/token" ] || echo 0 | put "$DATA/token"
+    if [ ! -s "$DATA/pool" ]; then
+        pool=$(choose_pool)
+        [ -n "$pool" ] || fail no-pool "every private network collides with one of this machine's"
+        echo "$pool" | put "$DATA/pool"
+    fi
+    failpoint install-pool
+    [ "$(first_line "$DATA/version")" = "$GUARD_VERSION" ] || {
+        CHANGED=1
+        echo "$GUARD_VERSION" | put "$DATA/version"
+    }
+}
+
+record() { # LINE: into the manifest, once
+    if [ -r "$DATA/manifest" ]; then
+        while IFS= read -r line; do [ "$line" != "$1" ] || return 0; done <"$DATA/manifest"
+    fi
+    {
+        [ ! -r "$DATA/manifest" ] || cat "$DATA/manifest"
+        echo "$1"
+    } | put "$DATA/manifest"
+}
+
+install_guard() { # TREE: one file made of many, so that it changes by one rename and is read whole
+    [ -d "$LIB" ] || {
+        record "dir $LIB"
+        mkdir -p "$LIB"
+        chmod 0755 "$LIB"
+    }
+    record "file $GUARD"
+    assemble "$1" | place "$GUARD" 0755
+    failpoint install-guard
+}
+
+assemble() {
+    while IFS= read -r line; do
+        case $line in
+        '#-- parts --') break ;;
+        DATA=* | LIB=* | RUN=* | DOCKER=* | SOCKET=* | UNITS=* | SUDOERS=*)
+            eval "printf \"%s='%s'\\n\" ${line%%=*} \"\$${line%%=*}\""
+            ;;
+        *) printf '%s\n' "$line" ;;
+        esac
+    done <"$1/guard.sh"
+    cat "$1"/guard.d/*.sh
+    echo
+    echo 'main "$@"'
+}
+
+place() { # FILE MODE: standard input becomes FILE where it is not that already
+    cat >"$1.new"
+    chmod "$2" "$1.new"
+    if [ -f "$1" ] && [ "$(sha256_of "$1")" = "$(sha256_of "$1.new")" ]; then
+        rm -f "$1.new"
+        return 0
+    fi
+    sync "$1.new"
+    mv -f "$1.new" "$1"
+    sync "${1%/*}"
+    : >"$RUN/changed" # a pipe's end cannot set a variable
+}
+
+install_units() { # FOLDER
+    for unit in $UNIT_NAMES; do
+        record "file $UNITS/$unit"
+        while IFS= read -r line; do
+            case $line in *@GUARD@*) line="${line%%@GUARD@*}$GUARD${line#*@GUARD@}" ;; esac
+            printf '%s\n' "$line"
+        done <"$1/$unit" | place "$UNITS/$unit" 0644
+    done
+    failpoint install-units
+}
+
+install_up() {
+    if [ -e "$RUN/changed" ]; then
+        CHANGED=1
+        ! has_systemd || systemctl daemon-reload
+        rm -f "$RUN/changed"
+    fi
+    has_systemd || return 0
+    for unit in clawrack-boot.service clawrack-recover.service clawrack-tick.timer; do
+        systemctl is-enabled -q "$unit" 2>/dev/null || try enable systemctl enable "$unit"
+    done
+    systemctl is-active -q clawrack-boot.service || try start systemctl start clawrack-boot.service
+    systemctl is-active -q clawrack-tick.timer || try start systemctl start clawrack-tick.timer
+}
+
+# --- a user with sudo ---------------------------------------------------------------------------------------------
+
+verb_sudoer() { # USER
+    case $1 in '' | root | [!a-z_]* | *[!a-z0-9_-]*) bad user "$1" ;; esac
+    id "$1" >/dev/null 2>&1 || bad user "there is no user $1"
+    prepared
+    command -v visudo >/dev/null 2>&1 || fail no-sudo "visudo is missing"
+    docker_path=$(command -v "$DOCKER")
+    drop_in=$SUDOERS/clawrack-$1
+    record "file $drop_in"
+    put "$DATA/sudoers.check" <<END
+# Written by clawrack. This is as good as root: whoever may change the guard's agents may change the machine.
+Defaults:$1 !requiretty
+$1 ALL=(root) NOPASSWD: $GUARD, $docker_path system dial-stdio
+END
+    try sudoers visudo -cqf "$DATA/sudoers.check"
+    place "$drop_in" 0440 <"$DATA/sudoers.check"
+    rm -f "$DATA/sudoers.check" "$RUN/changed"
+}
+
+# --- uninstall ----------------------------------------------------------------------------------------------------
+
+verb_uninstall() { # keep|erase [TOKEN]
+    is_fate "$1" || bad fate "$1"
+    if [ ! -s "$DATA/version" ]; then
+        say already 1
+        return 0
+    fi
+    [ "$(lease_left)" = 0 ] || holds "${2:-0}"
+    lock 30
+    [ "$(lease_left)" = 0 ] || holds "${2:-0}"
+    need_docker
+    for name in $(agents); do
+        enter "$name"
+        rm -f "$DIR/trial"
+        remove_box "$1"
+    done
+    uninstall_meter "$1"
+    failpoint uninstall-boxes
+    uninstall_strays
+    uninstall_units
+    firewall_drop
+    failpoint uninstall-firewall
+    uninstall_files
+}
+
+uninstall_meter() { # keep|erase
+    enter meter
+    halt_box
+    disable_box
+    remove_container "$CONT"
+    remove_container "$CONT.next"
+    drop_network
+    if [ "$1" = keep ] && [ -d "$DIR/ledger" ]; then
+        mkdir -p "$DATA/kept"
+        rm -rf "$DATA/kept/.ledger"
+        mv "$DIR/ledger" "$DATA/kept/ledger.$(first_line "$DATA/id")"
+    fi
+    rm -rf "$DIR"
+    drop_images
+}
+
+uninstall_strays() { # whatever else carries this machine's label
+    label=clawrack.machine=$(first_line "$DATA/id")
+    for stray in $(dk ps -aq --filter "label=$label"); do dk rm -fv "$stray" >/dev/null 2>&1 || :; done
+    for stray in $(dk network ls -q --filter "label=$label"); do dk network rm "$stray" >/dev/null 2>&1 || :; done
+}
+
+uninstall_units() {
+    if has_systemd; then
+        systemctl disable --now clawrack-tick.timer clawrack-boot.service clawrack-recover.service 2>/dev/null || :
+    fi
+}
+
+uninstall_files() { # the manifest in reverse; the version goes before the guard, so that a second run can end it
+    manifest=
+    while IFS= read -r line; do
+        manifest="$line
+$manifest"
+    done <"$DATA/manifest"
+    printf '%s' "$manifest" | while read -r what path; do
+        case $what in
+        file) rm -f "$path" ;;
+        dir) rmdir "$path" 2>/dev/null || : ;;
+        esac
+    done
+    ! has_systemd || {
+        systemctl daemon-reload
+        systemctl reset-failed 'clawrack-*' 2>/dev/null || :
+    }
+    for entry in "$DATA"/* "$DATA"/.[!.]*; do
+        case $entry in */kept) ;; *) rm -rf "$entry" ;; esac
+    done
+    [ -d "$DATA/kept" ] || rmdir "$DATA"
+    rm -rf "$RUN"
+}

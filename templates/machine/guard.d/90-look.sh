@@ -1,0 +1,154 @@
+# --- look ---------------------------------------------------------------------------------------------------------
+# Reads, changes nothing, waits for nobody. Three questions to Docker, one to systemd, the rest is on the disk.
+
+verb_look() {
+    say version "$GUARD_VERSION"
+    if [ ! -s "$DATA/version" ]; then
+        say installed 0
+        return 0
+    fi
+    say installed 1
+    look_machine
+    look_lease
+    look_docker
+    look_units
+    for name in $(agents); do
+        enter "$name"
+        look_agent "agent.$name"
+    done
+    enter meter
+    say meter.release "$(current)"
+    look_reason meter
+}
+
+look_machine() {
+    say id "$(first_line "$DATA/id")"
+    say pool "$(first_line "$DATA/pool")"
+    say boot "$(boot_id)"
+    say uptime "$(uptime_s)"
+    say token "$(first_line "$DATA/token")"
+    say disk_free "$(($(free_kib_of "$DATA") * 1024))"
+    if firewall_ok; then say firewall ok; else say firewall missing; fi
+    if has_systemd; then say supervisor systemd; else say supervisor watch; fi
+    [ ! -d "$DATA/kept" ] || for entry in "$DATA"/kept/*; do say kept "${entry##*/}"; done
+}
+
+look_lease() {
+    left=$(lease_left)
+    say lease.left "$left"
+    [ "$left" = 0 ] || say lease.holder "$(field "$DATA/lease" holder)"
+}
+
+look_docker() {
+    if ! engine=$(DK_LIMIT=10 dk version --format '{{.Server.Version}} {{.Server.Os}}/{{.Server.Arch}}' 2>/dev/null); then
+        say docker down
+        return 0
+    fi
+    say docker up
+    say docker.version "${engine% *}"
+    say docker.platform "${engine#* }"
+    ids=$(dk ps -aq --no-trunc --filter "label=clawrack.machine=$(first_line "$DATA/id")" 2>/dev/null) || ids=
+    [ -n "$ids" ] || return 0
+    # shellcheck disable=SC2086 # a list of words
+    dk container inspect --format "$LOOK_FORMAT" $ids 2>/dev/null | while IFS=' ' read -r one rest; do
+        # Names and labels are ours and validated; no word here holds a space.
+        look_container "${one#/}" "$rest"
+    done
+}
+
+LOOK_FORMAT='{{.Name}} {{index .Config.Labels "clawrack.agent"}} {{.Id}} {{.Image}} {{index .Config.Labels "clawrack.release"}} {{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.StartedAt}} {{.State.FinishedAt}} {{index .Config.Labels "clawrack.kind"}}'
+
+look_container() { # NAME WORDS
+    # shellcheck disable=SC2086 # words
+    set -- "$1" $2
+    case $1 in
+    clawrack-meter) look_at=meter ;;
+    "clawrack-$2") look_at=agent.$2 ;;
+    *) look_at=stray.$1 ;;
+    esac
+    say "$look_at.container" "$3"
+    say "$look_at.image" "$4"
+    say "$look_at.running_release" "$5"
+    say "$look_at.state" "$6"
+    say "$look_at.exit_code" "$7"
+    say "$look_at.oom_killed" "$8"
+    say "$look_at.started_at" "$9"
+    say "$look_at.finished_at" "${10}"
+    say "$look_at.kind" "${11:-}"
+}
+
+look_units() {
+    has_systemd || return 0
+    set -- clawrack-boot.service clawrack-tick.timer clawrack-meter.service
+    for name in $(agents); do set -- "$@" "clawrack-agent@$name.service"; done
+    shown=$(systemctl show -p Id,ActiveState,SubState,NRestarts "$@" 2>/dev/null) || return 0
+    unit=
+    while IFS='=' read -r key value; do
+        case $key in
+        Id) unit=$value ;;
+        ActiveState) active=$value ;;
+        SubState) sub=$value ;;
+        NRestarts) restarts=$value ;;
+        '') look_unit ;;
+        esac
+    done <<END
+$shown
+END
+    look_unit
+}
+
+look_unit() {
+    [ -n "$unit" ] || return 0
+    case $unit in
+    clawrack-agent@*) unit=${unit#clawrack-agent@} unit=agent.${unit%.service}.unit ;;
+    clawrack-meter.service) unit=meter.unit ;;
+    *) unit=unit.$unit ;;
+    esac
+    say "$unit" "${active:-}/${sub:-}"
+    case $unit in *.unit) say "${unit%.unit}.restarts" "${restarts:-0}" ;; esac
+    unit=
+    restarts=
+}
+
+look_agent() { # PREFIX
+    say "$1.release" "$(current)"
+    say "$1.stopped" "$([ -e "$DIR/stopped" ] && echo 1 || echo 0)"
+    if [ -s "$DIR/subnet" ]; then
+        net_number=$(first_line "$DIR/subnet")
+        say "$1.subnet" "$(subnet_of "$net_number")"
+        say "$1.address" "$(box_address)"
+        say "$1.bridge" "cr$net_number"
+    fi
+    look_trial "$1"
+    look_reason "$1"
+    for entry in "$DIR"/releases/*/spec; do
+        [ ! -e "$entry" ] || { entry=${entry%/spec} && say "$1.staged" "${entry##*/}"; }
+    done
+    for entry in "$DIR"/snapshots/*.tar; do
+        [ ! -e "$entry" ] || { entry=${entry##*/} && say "$1.snapshot" "${entry%.tar}"; }
+    done
+    for entry in "$DIR"/failed/*; do [ ! -e "$entry" ] || say "$1.failed" "${entry##*/}"; done
+    for entry in "$DIR"/secrets/*; do [ ! -e "$entry" ] || say "$1.secret" "${entry##*/}"; done
+    running=$(field "$DIR/releases/$(wanted_release)/spec" port)
+    [ -z "$running" ] || say "$1.port" "$running"
+    [ "$(hold_left)" = 0 ] || say "$1.hold" "$(hold_left)"
+}
+
+look_trial() {
+    [ -e "$DIR/trial" ] || return 0
+    say "$1.trial" "$(field "$DIR/trial" release)"
+    say "$1.trial.stage" "$(field "$DIR/trial" stage)"
+    trial_until=$(field "$DIR/trial" until)
+    if still "$(field "$DIR/trial" boot)" "$trial_until"; then
+        say "$1.trial.left" $((trial_until - $(uptime_s)))
+    else
+        say "$1.trial.left" 0
+    fi
+}
+
+look_reason() {
+    [ -e "$DIR/reason" ] || return 0
+    for key in reason exit starts detail release; do
+        say "$1.reason${key#reason}" "$(field "$DIR/reason" $key)"
+    done
+}
