@@ -1,0 +1,82 @@
+"""The tree of commands. A noun's module is imported when the noun is typed, so that the others cost nothing."""
+
+import difflib
+import importlib
+from collections.abc import Sequence
+
+import typer
+from typer._click.core import Command, Context
+from typer.core import TyperCommand, TyperGroup
+
+from clawrack.cli.pages import page
+from fleet.base.errors import BadInput
+
+NOUNS = ("setup", "agent", "machine", "status", "usage")
+
+
+class Verb(TyperCommand):
+    """A command that does something."""
+
+    def get_help(self, ctx: Context) -> str:
+        """Return its page."""
+        return page(ctx)
+
+
+class Noun(TyperGroup):
+    """A command that has others below it; typed alone it shows its page."""
+
+    def get_help(self, ctx: Context) -> str:
+        """Return its page."""
+        return page(ctx, self.list_commands(ctx))
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the line; with nothing on it, ask for the page."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """Return the command that the line names.
+
+        Raises:
+            BadInput: there is none of that name.
+        """
+        names = self.list_commands(ctx)
+        if not args[0].startswith("-") and args[0] not in names:
+            raise _unknown(args[0], ctx.command_path, names)
+        return super().resolve_command(ctx, args)
+
+
+class Root(Noun):
+    """``clawrack`` itself."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Return the nouns, in the order in which a person meets them."""
+        del ctx
+        return list(NOUNS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        """Return a noun's command, importing its module."""
+        del ctx
+        if cmd_name not in NOUNS:
+            return None
+        command = typer.main.get_command(importlib.import_module(f"clawrack.cli.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+
+def noun() -> typer.Typer:
+    """Return the application of a noun that has verbs below it."""
+    app = typer.Typer(cls=Noun, add_completion=False, rich_markup_mode=None)
+    app.callback()(lambda: None)
+    return app
+
+
+def lone() -> typer.Typer:
+    """Return the application of a noun that is its own verb."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def _unknown(name: str, path: str, names: Sequence[str]) -> BadInput:
+    near = difflib.get_close_matches(name, names, 1)
+    if near:
+        return BadInput("line.near_command", name=name, near=near[0], path=path)
+    return BadInput("line.no_command", name=name, path=path)

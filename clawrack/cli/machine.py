@@ -1,0 +1,54 @@
+"""``clawrack machine``: see machines, remove clawrack from them."""
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from clawrack.cli import show
+from clawrack.cli.asking import sure
+from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
+from clawrack.cli.frame import Verb, noun
+from fleet.base.words import say
+
+app = noun()
+Keep = Annotated[bool, typer.Option("--keep/--erase")]
+MACHINE_COLUMNS = ("name", "state", "address", "agents", "architecture", "engine", "free", "trouble")
+
+
+@app.command("list", cls=Verb)
+def list_(*, json: Json = False) -> None:
+    """Show every machine."""
+    machines = open_fleet().machines()
+    if json:
+        show.as_json("machines", machines)
+    else:
+        show.table(machines, here(), "show.no_machines", MACHINE_COLUMNS)
+
+
+@app.command("show", cls=Verb)
+def show_(name: Name, *, json: Json = False) -> None:
+    """Show all that is known of one machine."""
+    machine = open_fleet().machine(name)
+    if json:
+        show.as_json("machine", machine)
+    else:
+        show.details(machine, here())
+
+
+@app.command(cls=Verb)
+def remove(name: Name, *, keep: Keep = True, yes: Yes = False, json: Json = False) -> None:
+    """Remove its agents and everything of ours from a machine."""
+    fleet = open_fleet()
+    fleet.machine(name)
+    sure(name, "question.remove_machine" if keep else "question.erase_machine", _again(name, keep=keep), yes=yes)
+    with listening(as_json=json) as listener:
+        fleet.remove_machine(name, keep_state=keep, listen=listener)
+    if json:
+        show.as_json("result", {"machine": name, "changed": True})
+    else:
+        here().line(say("machine.removed_kept" if keep else "machine.removed", name=name))
+
+
+def _again(name: str, *, keep: bool) -> str:
+    return shlex.join(("clawrack", "machine", "remove", name, "--keep" if keep else "--erase", "--yes"))

@@ -1,0 +1,117 @@
+"""Values as tables, as lists of fields, and as JSON. What a machine said is cleaned before it is shown."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+
+from clawrack.cli.terminal import Terminal, cut, pad, width
+from fleet.base.clean import clean, line
+from fleet.base.words import find, say
+
+FORMAT = 1
+_LEAST = 6  # cells: no column gets narrower
+_BYTES = {"free"}
+_LONG = 16  # digits: no more of an id is shown in a table
+_ID = re.compile(r"(?:sha256:)?[0-9a-f]{32,}")
+# What JSON leaves as it is and a terminal may obey: C1, bidi, invisible characters.
+_HOSTILE = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def as_json(name: str, value: object) -> None:
+    """Print one document of JSON: ``{"version": 1, NAME: value}``."""
+    print(json_line({"version": FORMAT, name: msgspec.to_builtins(value, enc_hook=str)}), flush=True)
+
+
+def json_line(value: object) -> str:
+    """Return JSON on one line, readable in any script, with nothing that a terminal would obey."""
+    return _HOSTILE.sub(lambda found: f"\\u{ord(found.group()):04x}", json.dumps(value, ensure_ascii=False))
+
+
+def table(rows: Sequence[msgspec.Struct], to: Terminal, empty: str, columns: Sequence[str]) -> None:
+    """Print structs as a table.
+
+    Args:
+        rows: of one type.
+        to: where to.
+        empty: the key of the text for no rows at all.
+        columns: the fields to show; one that is empty in every row is left out.
+    """
+    if not rows:
+        to.line(say(empty))
+        return
+    fields = [field for field in columns if any(_worth_showing(getattr(row, field)) for row in rows)]
+    cells = [[title(field) for field in fields]]
+    cells += [[short(cell(field, getattr(row, field))) for field in fields] for row in rows]
+    for number, row in enumerate(_fitted(cells, to.columns)):
+        to.line(to.paint(row, "dim") if number == 0 else row)
+
+
+def details(value: msgspec.Struct, to: Terminal, indent: str = "") -> None:
+    """Print one struct, a field on each line; structs inside it come after, indented."""
+    fields = [field for field in value.__struct_fields__ if _worth_showing(getattr(value, field))]
+    left = max((width(title(field)) for field in fields), default=0)
+    for field in fields:
+        inner = getattr(value, field)
+        if _structs(inner):
+            to.line(f"{indent}{title(field)}")
+            for part in _structs(inner):
+                details(part, to, indent + "  ")
+        else:
+            to.line(f"{indent}{pad(title(field), left)}  {cell(field, inner)}")
+
+
+def title(field: str) -> str:
+    """Return the heading of a field in the language in use."""
+    return find(f"field.{field}") or field.replace("_", " ")
+
+
+def cell(field: str, value: object) -> str:
+    """Return a value as a person reads it, on one line."""
+    match value:
+        case None | "" | () | []:
+            return "-"
+        case bool():
+            return say("show.yes" if value else "show.no")
+        case int() if field in _BYTES:
+            return f"{value / (1 << 30):.1f} GB"
+        case float():
+            return f"{value:.1f}"
+        case list() | tuple():
+            return ", ".join(cell(field, part) for part in cast("Sequence[object]", value))
+        case _:
+            return find(f"value.{field}.{value}") or line(str(value))
+
+
+def short(text: str) -> str:
+    """Return a text in which ids are no longer than they need be to tell them apart."""
+    return _ID.sub(lambda found: found.group().removeprefix("sha256:")[:_LONG], text)
+
+
+def prose(text: str, to: Terminal) -> None:
+    """Print a text that somebody else wrote, for example an agent's answer."""
+    to.line(clean(text, 1 << 20))
+
+
+def _worth_showing(value: object) -> bool:
+    return value not in (None, "", (), [], {})
+
+
+def _structs(value: object) -> list[msgspec.Struct]:
+    """Return the structs that a field holds: itself, or those in its list."""
+    parts = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else [value]
+    return [part for part in parts if isinstance(part, msgspec.Struct)]
+
+
+def _fitted(cells: Sequence[Sequence[str]], columns: int) -> list[str]:
+    """Return rows no wider than the terminal: the widest column gives way first."""
+    widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+    while sum(widths) + 2 * (len(widths) - 1) > columns and max(widths) > _LEAST:
+        widths[widths.index(max(widths))] -= 1
+    return ["  ".join(map(_filled, row, widths)).rstrip() for row in cells]
+
+
+def _filled(text: str, cells: int) -> str:
+    return pad(cut(text, cells), cells)

@@ -1,0 +1,421 @@
+#!/bin/sh
+# Installs clawrack from this clone into an environment of its own, puts `clawrack` on the PATH, starts `clawrack setup`.
+#
+#   ./install.sh                 install, then ask what is needed for a first agent
+#   ./install.sh --yes           the same and ask nothing: this machine, one agent, the practice model
+#   ./install.sh --no-setup      install only
+#   ./install.sh --uninstall     undo what this script made      (--keep-agents: although agents run here)
+#   any other option             is for `clawrack setup`
+#
+# Everything is in one function, called on the last line inside a group: a copy that was cut off anywhere runs nothing.
+# It may be killed at any line: an environment counts only once its mark is written, and the next run clears the rest.
+# Proxies (http_proxy, https_proxy) and pip's own settings (pip.conf, PIP_*) are used as they stand.
+# Exit codes: 0 done, 2 bad input, 3 refused, 4 no network, 5 something failed here.
+
+install_clawrack() {
+    set -eu
+    umask 022
+
+    # ---- telling -------------------------------------------------------------------------------------------------
+    case "${CLAWRACK_LANG:-${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}}" in
+        [zZ][hH]*) chinese=yes ;;
+        *) chinese='' ;;
+    esac
+
+    words() { # ENGLISH CHINESE
+        if [ -n "$chinese" ]; then printf '%s\n' "$2"; else printf '%s\n' "$1"; fi
+    }
+
+    stop() { # CODE ENGLISH CHINESE
+        code=$1
+        shift
+        { printf '✗ '; words "$@"; } >&2
+        exit "$code"
+    }
+
+    usage() {
+        words 'Usage: ./install.sh [--yes] [--no-setup] [--uninstall [--keep-agents]] [options of clawrack setup]
+
+  --yes          ask nothing: this machine, one agent, the practice model
+  --no-setup     install only, do not start the setup
+  --uninstall    undo what this script made
+  --keep-agents  with --uninstall: although agents run on this machine
+
+Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--uninstall [--keep-agents]] [clawrack setup 的选项]
+
+  --yes          什么都不问：装在这台机器上，一个智能体，练习模型
+  --no-setup     只安装，不开始设置
+  --uninstall    撤销本脚本做过的一切
+  --keep-agents  与 --uninstall 同用：即使这台机器上还有智能体在运行
+
+例子：./install.sh --yes'
+    }
+
+    # ---- places --------------------------------------------------------------------------------------------------
+    choose_places() {
+        uid=$(id -u)
+        if [ "$uid" = 0 ]; then
+            home=/opt/clawrack
+            bin=/usr/local/bin
+        else
+            [ -n "${HOME:-}" ] || stop 2 'HOME is not set, so there is no place to install to.' '没有设置 HOME，不知道该装到哪里。'
+            home=${XDG_DATA_HOME:-$HOME/.local/share}/clawrack/install
+            bin=$HOME/.local/bin
+        fi
+        link=$bin/clawrack
+        log=$home/install.log
+        packages=$home/packages
+        made=$home/directories
+    }
+
+    ours() { # whether the command on the PATH is the one that this script made
+        [ -L "$link" ] && [ "$(readlink "$link")" = "$home/current/bin/clawrack" ]
+    }
+
+    enter_clone() {
+        case $0 in
+            */*) cd "$(dirname "$0")" || exit 5 ;;
+        esac
+        for part in pyproject.toml requirements.lock requirements-build.lock clawrack templates; do
+            [ -e "$part" ] || stop 2 \
+                "This is not a whole clone of clawrack: $part is missing in $(pwd). Clone it again, then: ./install.sh" \
+                "这里不是完整的 clawrack 仓库：$(pwd) 里缺少 $part。请重新克隆，然后运行：./install.sh"
+        done
+    }
+
+    missing() { # DIRECTORY: those on the way to it that are not there, deepest first
+        dir=$1
+        while [ ! -d "$dir" ]; do
+            printf '%s\n' "$dir"
+            dir=$(dirname "$dir")
+        done
+    }
+
+    make_home() {
+        absent=$(missing "$bin"; missing "$(dirname "$home")")
+        if ! mkdir -p "$home" "$bin" 2>/dev/null || [ ! -w "$home" ] || [ ! -w "$bin" ]; then
+            stop 5 "Cannot write to $home or $bin. Look at who owns them: ls -ld $home $bin" \
+                "无法写入 $home 或 $bin。请查看它们属于谁：ls -ld $home $bin"
+        fi
+        [ -z "$absent" ] || printf '%s\n' "$absent" >>"$made"
+        if { [ -e "$link" ] || [ -L "$link" ]; } && ! ours; then
+            stop 3 "$link is there already and is not ours; nothing was changed. Move it away, then: ./install.sh" \
+                "$link 已经存在，而且不是本脚本建的；没有改动任何东西。请先把它移走，然后运行：./install.sh"
+        fi
+    }
+
+    take_lock() { # the kernel frees it, however this script ends
+        command -v flock >/dev/null || return 0
+        exec 9>"$home/lock"
+        flock -n 9 || stop 3 'Another install.sh is at work. Wait until it has ended, then run this again.' \
+            '另一个 install.sh 正在运行。请等它结束后再运行一次。'
+    }
+
+    enough_disk() {
+        free=$(df -Pk "$home" | awk 'NR == 2 { print $4 }')
+        [ "${free:-0}" -ge 307200 ] || stop 5 \
+            "The disk is full: $home needs 300 MB and $((${free:-0} / 1024)) MB are free. Free some, then: ./install.sh" \
+            "磁盘已满：$home 需要 300 MB，只剩 $((${free:-0} / 1024)) MB。请腾出空间，然后运行：./install.sh"
+    }
+
+    # ---- the system's packages -----------------------------------------------------------------------------------
+    may_be_root() {
+        [ "$uid" != 0 ] || return 0
+        command -v sudo >/dev/null || return 1
+        sudo -n true 2>/dev/null && return 0
+        [ -z "$yes" ] && [ -t 0 ] && sudo -v
+    }
+
+    as_root() {
+        if [ "$uid" = 0 ]; then
+            env DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@" 9>&-
+        else
+            # By name, so that a proxy's password is on no command line.
+            sudo --preserve-env=http_proxy,https_proxy,no_proxy env DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@" 9>&-
+        fi
+    }
+
+    refresh_lists() { # apt waits for dpkg's lock by itself, but not for that of its lists
+        tries=0
+        until as_root apt-get update >>"$log" 2>&1; do
+            tries=$((tries + 1))
+            if [ "$tries" -ge 60 ] || ! tail -n 5 "$log" | grep -q 'Could not get lock'; then
+                return 1
+            fi
+            sleep 5
+        done
+        # apt-get update ends well although it reached nobody.
+        ! tail -n 5 "$log" | grep -q 'Some index files failed to download'
+    }
+
+    no_packages() { # WANTED
+        stop 4 "The system's packages ($1) could not be had: no network, or no package source answers. The end of $log:
+$(tail -n 3 "$log")
+When it is there: ./install.sh" "无法取得系统软件包（$1）：没有网络，或者软件源没有回应。$log 的末尾：
+$(tail -n 3 "$log")
+网络恢复后运行：./install.sh"
+    }
+
+    planned() { # the packages that apt would add, without those it would only upgrade
+        LC_ALL=C apt-get -s install --no-install-recommends "$@" 2>/dev/null |
+            awk '/^Inst / && $3 !~ /^\[/ { print $2 }'
+    }
+
+    add_packages() { # PACKAGE...
+        command -v apt-get >/dev/null || stop 3 \
+            "This system is not supported yet: it has no apt-get, and $* is missing. Install Python 3.11 or newer with its venv module, then: ./install.sh" \
+            "暂不支持这个系统：没有 apt-get，又缺少 $*。请自行安装 Python 3.11 或更新版本（含 venv 模块），然后运行：./install.sh"
+        may_be_root || stop 3 \
+            "$* is missing, and installing it takes root or sudo; you have neither. Ask the administrator for: apt-get install $*" \
+            "缺少 $*，安装它需要 root 或 sudo 权限，而你两者都没有。请让管理员运行：apt-get install $*"
+        words "· Installing from the system's packages: $*" "· 正在安装系统软件包：$*"
+        as_root dpkg --configure -a >>"$log" 2>&1 || true
+        install_packages "$@" || { refresh_lists && install_packages "$@"; } || no_packages "$*"
+    }
+
+    install_packages() { # what will be added is written down first, for --uninstall
+        added=$(planned "$@")
+        [ -z "$added" ] || printf '%s\n' "$added" >>"$packages"
+        as_root apt-get -o DPkg::Lock::Timeout=600 -y --no-install-recommends install "$@" >>"$log" 2>&1
+    }
+
+    # ---- Python --------------------------------------------------------------------------------------------------
+    version_of() {
+        "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null
+    }
+
+    find_python() { # sets `python`: the system's own first, for it stays when a person's own goes
+        for name in /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do
+            python=$(command -v "$name") || continue
+            "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return 0
+        done
+        return 1
+    }
+
+    newest_offered() { # the newest Python that the system's package sources offer, as python3.N
+        for minor in 14 13 12 11; do
+            if apt-cache show "python3.$minor" >/dev/null 2>&1; then
+                echo "python3.$minor"
+                return 0
+            fi
+        done
+        return 1
+    }
+
+    too_old() {
+        have=$(version_of python3 || echo -)
+        stop 3 "Python is too old here ($have), and this system offers no 3.11 or newer. Install clawrack on another computer and let it reach this one: clawrack setup --machine root@THIS-ADDRESS" \
+            "这里的 Python 太旧（$have），而系统也没有提供 3.11 或更新的版本。请把 clawrack 装在另一台电脑上，再从那里连接这台机器：clawrack setup --machine root@本机地址"
+    }
+
+    need_python() {
+        if ! find_python; then
+            command -v apt-get >/dev/null || add_packages python3
+            may_be_root || add_packages python3 python3-venv
+            offered=$(newest_offered) || { refresh_lists && offered=$(newest_offered); } || no_answer_or_too_old
+            add_packages "$offered" "$offered-venv"
+            find_python || too_old
+        fi
+        if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+            add_packages "$(venv_package)"
+            "$python" -c 'import venv, ensurepip' 2>/dev/null || stop 5 \
+                "$python cannot make environments, although $(venv_package) is installed. Try: $python -m ensurepip --version" \
+                "$(venv_package) 已经安装，但 $python 仍然无法创建独立环境。请试试：$python -m ensurepip --version"
+        fi
+        words "✓ Python $(version_of "$python")" "✓ Python $(version_of "$python")"
+    }
+
+    no_answer_or_too_old() {
+        if tail -n 5 "$log" | grep -Eq 'Some index files failed|Could not (resolve|connect)|^Err:'; then
+            no_packages python3
+        fi
+        too_old
+    }
+
+    venv_package() {
+        if [ "$python" = /usr/bin/python3 ]; then
+            echo python3-venv
+        else
+            echo "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
+        fi
+    }
+
+    # ---- the environment -----------------------------------------------------------------------------------------
+    recipe() { # one word for what the environment is made of: the sources, the pinned packages, the Python
+        {
+            "$python" -c 'import sys; print(sys.executable, sys.version)'
+            find pyproject.toml requirements.lock requirements-build.lock clawrack tui installer fleet templates \
+                -type f ! -name '*.pyc' -exec sha256sum {} + | LC_ALL=C sort
+        } | sha256sum | cut -c 1-16
+    }
+
+    clear_rest() { # what an interrupted run left, and environments that are neither this one nor the last one used
+        last=$(readlink "$home/current" 2>/dev/null || true)
+        rm -rf "$home/tmp" "$home/current.new"
+        for old in "$home"/env-*; do
+            if [ ! -e "$old/.whole" ] || { [ "$old" != "$env" ] && [ "$old" != "$last" ]; }; then
+                rm -rf "$old"
+            fi
+        done
+    }
+
+    pip() { # no builds from source: what is not ready-made for this machine is told as that
+        "$env/bin/python" -m pip --disable-pip-version-check --no-input "$@" >>"$log" 2>&1 9>&-
+    }
+
+    pip_failed() {
+        end=$(tail -n 40 "$log")
+        case $end in
+            *'No space left on device'*)
+                stop 5 "The disk got full while installing to $home. Free some, then: ./install.sh" \
+                    "安装到 $home 时磁盘满了。请腾出空间，然后运行：./install.sh" ;;
+            *'DO NOT MATCH THE HASHES'* | *'Expected sha256'*)
+                stop 3 "A Python package is not the one that was pinned (its checksum differs); nothing was installed. Check your pip mirror: pip3 config list. The log: $log" \
+                    "有一个 Python 包与锁定的校验和不一致；没有安装任何东西。请检查 pip 镜像：pip3 config list。日志：$log" ;;
+            *'Temporary failure in name resolution'* | *'Name or service not known'* | *'Network is unreachable'* | \
+            *'Connection refused'* | *'timed out'* | *'ProxyError'* | *'Connection broken'* | *'SSLError'* | *'NewConnectionError'*)
+                stop 4 "The Python packages could not be had: no network, or the package index does not answer. Behind a proxy, set https_proxy; for a mirror: pip3 config set global.index-url URL. Then: ./install.sh   (the log: $log)" \
+                    "无法取得 Python 包：没有网络，或者软件包索引没有回应。如果有代理，请设置 https_proxy；如果用镜像：pip3 config set global.index-url 地址。然后运行：./install.sh（日志：$log）" ;;
+            *'No matching distribution'* | *'from versions: none'*)
+                stop 4 "A Python package was not to be had for $(uname -m), or the package index lacks it. The end of $log:
+$(tail -n 2 "$log")" "找不到适用于 $(uname -m) 的某个 Python 包，或者软件包索引里没有它。$log 的末尾：
+$(tail -n 2 "$log")" ;;
+        esac
+        stop 5 "Installing the Python packages failed. The end of $log:
+$(tail -n 3 "$log")
+Then: ./install.sh" "安装 Python 包失败。$log 的末尾：
+$(tail -n 3 "$log")
+处理后运行：./install.sh"
+    }
+
+    quiet_pip() { # settings of the person's that are for other installations; index, proxy and certificates stay
+        unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV VIRTUAL_ENV
+        PIP_USER=0
+        TMPDIR=$home/tmp
+        PIP_CACHE_DIR=${PIP_CACHE_DIR:-$home/cache}
+        export PIP_USER TMPDIR PIP_CACHE_DIR
+        mkdir -p "$TMPDIR"
+    }
+
+    make_environment() {
+        words '· Installing the Python packages (about a minute)' '· 正在安装 Python 包（大约一分钟）'
+        "$python" -m venv "$env" >>"$log" 2>&1 || pip_failed
+        pip install --require-hashes --only-binary :all: -r requirements.lock || pip_failed
+        pip install --require-hashes --only-binary :all: --target "$home/tmp/build" -r requirements-build.lock || pip_failed
+        PYTHONPATH=$home/tmp/build pip wheel --no-build-isolation --no-deps --wheel-dir "$home/tmp/dist" . || pip_failed
+        pip install --no-index --no-deps "$home"/tmp/dist/clawrack-*.whl || pip_failed
+        "$env/bin/clawrack" --version >>"$log" 2>&1 || stop 5 "The installed clawrack does not start. The log: $log" \
+            "安装好的 clawrack 无法启动。日志：$log"
+        sync -f "$env" 2>/dev/null || sync
+        : >"$env/.whole"
+    }
+
+    need_environment() {
+        env=$home/env-$(recipe)
+        clear_rest
+        if [ ! -e "$env/.whole" ] || ! "$env/bin/clawrack" --version >/dev/null 2>&1; then
+            rm -rf "$env"
+            enough_disk
+            quiet_pip
+            make_environment
+        fi
+        rm -rf "$home/tmp" "$home/cache"
+        ln -sfn "$env" "$home/current.new"
+        mv -T "$home/current.new" "$home/current" 2>/dev/null || { rm -f "$home/current" && mv "$home/current.new" "$home/current"; }
+        ln -sfn "$home/current/bin/clawrack" "$link"
+        words "✓ clawrack is installed: $link" "✓ clawrack 已安装：$link"
+    }
+
+    say_path() {
+        case ":$PATH:" in
+            *":$bin:"*) ;;
+            *) words "! $bin is not on your PATH. Type this, or log in again: export PATH=\"$bin:\$PATH\"" \
+                "! $bin 不在 PATH 里。请输入下面这行，或重新登录：export PATH=\"$bin:\$PATH\"" ;;
+        esac
+    }
+
+    # ---- undoing -------------------------------------------------------------------------------------------------
+    agents_first() {
+        if [ -e /usr/local/lib/clawrack/guard.sh ]; then
+            [ -n "$keep" ] || stop 3 \
+                'This machine is prepared for agents, and they would keep running. First: clawrack machine remove here   Or leave them: ./install.sh --uninstall --keep-agents' \
+                '这台机器已为智能体准备好，卸载后它们仍会继续运行。请先运行：clawrack machine remove here  如果要保留它们：./install.sh --uninstall --keep-agents'
+            words '! The agents on this machine keep running. To remove them later, install clawrack again, then: clawrack machine remove here' \
+                '! 这台机器上的智能体会继续运行。以后要移除它们，请重新安装 clawrack，然后运行：clawrack machine remove here'
+        fi
+    }
+
+    remove_packages() { # only those that we added and that nothing else has come to need
+        [ -s "$packages" ] || return 0
+        mine=$(sort -u "$packages" | while read -r name; do
+            dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$name" 2>/dev/null | sed -n 's/^installed //p'
+        done)
+        [ -n "$mine" ] || return 0
+        # shellcheck disable=SC2086 # names of packages have no spaces
+        others=$(LC_ALL=C apt-get -s purge $mine 2>/dev/null | awk '/^(Remv|Purg) / { print $2 }' | grep -Fxv "$mine" || true)
+        # shellcheck disable=SC2086,SC2116
+        flat=$(echo $mine)
+        if [ -n "$others" ] || ! may_be_root; then
+            words "! These packages stay, for others may need them: $flat" "! 这些软件包保留，因为别的程序可能需要它们：$flat"
+        else
+            # shellcheck disable=SC2086
+            as_root dpkg --configure -a >/dev/null 2>&1 || true
+            # shellcheck disable=SC2086
+            as_root apt-get -o DPkg::Lock::Timeout=600 -y purge $mine >/dev/null 2>&1 ||
+                words "! apt-get could not remove: $flat" "! apt-get 无法移除：$flat"
+        fi
+    }
+
+    uninstall() {
+        if [ ! -e "$home" ] && ! ours; then
+            words 'There is nothing to undo.' '没有需要撤销的东西。'
+            exit 0
+        fi
+        agents_first
+        [ ! -d "$home" ] || take_lock
+        ! ours || rm -f "$link"
+        remove_packages
+        dirs=$(cat "$made" 2>/dev/null || true)
+        rm -rf "$home"
+        printf '%s\n' "$dirs" | sort -r | while read -r dir; do
+            [ -z "$dir" ] || rmdir "$dir" 2>/dev/null || true
+        done
+        words "✓ clawrack is uninstalled. Your fleet's files, keys and cached images stay: ~/.config/clawrack ~/.local/state/clawrack ~/.cache/clawrack" \
+            '✓ clawrack 已卸载。你的机群文件、密钥和镜像缓存保留在：~/.config/clawrack ~/.local/state/clawrack ~/.cache/clawrack'
+        exit 0
+    }
+
+    # ---- the line ------------------------------------------------------------------------------------------------
+    yes='' setup=yes undo='' keep=''
+    left=$#
+    while [ "$left" -gt 0 ]; do
+        word=$1
+        shift
+        left=$((left - 1))
+        case $word in
+            -h | --help) usage; exit 0 ;;
+            --uninstall) undo=yes ;;
+            --keep-agents) keep=yes ;;
+            --no-setup) setup='' ;;
+            --yes) yes=yes; set -- "$@" "$word" ;;
+            *) set -- "$@" "$word" ;;
+        esac
+    done
+    [ "$(uname -s)" = Linux ] || stop 3 \
+        "clawrack runs on Linux; this is $(uname -s). From here you can still log in to a Linux machine and install it there." \
+        "clawrack 在 Linux 上运行；这里是 $(uname -s)。可以登录到一台 Linux 机器，在那里安装。"
+    choose_places
+    [ -z "$undo" ] || uninstall
+    enter_clone
+    make_home
+    take_lock
+    : >"$log"
+    need_python
+    need_environment
+    say_path
+    exec 9>&-
+    [ -n "$setup" ] || exit 0
+    exec "$home/current/bin/clawrack" setup "$@"
+}
+
+{ install_clawrack "$@"; exit; }
