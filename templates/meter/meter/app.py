@@ -32,6 +32,7 @@ class Meter:
         self._writer = writer
         self._calls = Calls(writer)
         self._bodies = Bodies()
+        self._arriving: set[Exchange] = set()
         self._probed = 0.0
 
     def application(self) -> web.Application:
@@ -114,14 +115,31 @@ class Meter:
         config, request = self._watch.current(), exchange.request
         agent = identify(config, key_of(request.headers), request.remote or "")
         exchange.agent = agent.name
-        body = await self._bodies.read(request)
+        body = await self._read(exchange)
         try:
+            if self.draining:
+                raise Refusal("draining")
             ask = parse(exchange.style, body)
             exchange.language = ask.language
             work = self._calls.carry(config, agent, ask, exchange.deliver)
             await self.flights.fly(Flight(agent, exchange.alive), work)
         finally:
             self._bodies.release(body)
+
+    async def _read(self, exchange: Exchange) -> bytes:
+        self._arriving.add(exchange)
+        try:
+            return await self._bodies.read(exchange.request)
+        finally:
+            self._arriving.discard(exchange)
+
+    async def drain(self, seconds: float) -> int:
+        """Take no new calls, finish those in flight within so many seconds, and return how many were cut then."""
+        self.draining = True
+        late = await self.flights.drain(seconds)
+        for exchange in list(self._arriving):
+            exchange.abort()
+        return late
 
     def _wanted(self, agent: Agent) -> bool:
         """Tell whether an agent's key still stands; a file that is merely broken does not cut what is in flight."""

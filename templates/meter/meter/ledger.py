@@ -98,11 +98,11 @@ class Ledger:
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._open(path)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise LedgerUnusable(f"{path}: {error}") from error
 
     def _open(self, path: Path) -> None:
-        self._db.execute("PRAGMA busy_timeout = 5000")
+        self._db.execute("PRAGMA busy_timeout = 1000")
         version = version_of(self._db)
         if version > FORMAT:
             raise LedgerNewer(f"{path}: written by a newer meter (format {version}; this one knows {FORMAT})")

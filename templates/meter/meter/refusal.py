@@ -8,7 +8,7 @@ from .words import say
 OPENAI = "openai"
 ANTHROPIC = "anthropic"
 
-_SHAPES: dict[str, tuple[int, str, str]] = {
+SHAPES: dict[str, tuple[int, str, str]] = {
     "key-missing": (401, "authentication_error", "authentication_error"),
     "key-unknown": (401, "authentication_error", "authentication_error"),
     "key-unread": (503, "server_error", "api_error"),
@@ -33,6 +33,7 @@ _SHAPES: dict[str, tuple[int, str, str]] = {
     "not-here": (404, "invalid_request_error", "not_found_error"),
     "bug": (500, "server_error", "api_error"),
 }
+"""Key → HTTP status, and the error's type in OpenAI's and in Anthropic's style."""
 _AGAIN_SECONDS = {"draining": 5, "busy": 1, "ledger-down": 5}
 
 
@@ -46,7 +47,7 @@ class Refusal(Exception):
     @property
     def status(self) -> int:
         """The HTTP status."""
-        return _SHAPES[self.key][0]
+        return SHAPES[self.key][0]
 
     @property
     def headers(self) -> dict[str, str]:
@@ -58,7 +59,7 @@ class Refusal(Exception):
     def body(self, style: str, language: str | None) -> bytes:
         """Return the error as JSON, as OpenAI's or Anthropic's interface would put it."""
         message = say(self.key, language, **self.params)
-        _, openai, anthropic = _SHAPES[self.key]
+        _, openai, anthropic = SHAPES[self.key]
         if style == ANTHROPIC:
             return _json({"type": "error", "error": {"type": anthropic, "message": message}})
         code = self.key.replace("-", "_")

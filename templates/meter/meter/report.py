@@ -67,7 +67,7 @@ def report(ledger: Path, clock: Clock, since: str = "") -> dict[str, object]:
             counted = db.execute("SELECT day FROM high_day").fetchone()[0]
             usage = [Sum(*row) for row in db.execute(_SUMS, (since,))]
             still_open = [Open(*row) for row in db.execute(_OPEN, (since,))]
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise LedgerUnusable(f"{ledger}: {error}") from error
     return {
         "version": VERSION,
@@ -83,7 +83,9 @@ def _flags(row: dict[str, object]) -> dict[str, object]:
 
 
 def _open(ledger: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(f"{ledger.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    closed = not ledger.with_name(f"{ledger.name}-wal").exists()
+    how = "mode=ro&immutable=1" if closed else "mode=ro"  # a closed ledger is read without making files beside it
+    db = sqlite3.connect(f"{ledger.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
     db.execute("PRAGMA busy_timeout = 5000")
     db.execute("BEGIN")
     if (version := version_of(db)) != FORMAT:

@@ -59,9 +59,8 @@ async def _serve(settings: Settings, ledger: Ledger, kinds: Kinds) -> int:
         await site.start()
         log.line("serving", version=VERSION, address="{}:{}".format(*runner.addresses[0]))
         await stop.wait()
-        meter.draining = True
         log.line("draining", in_flight=len(meter.flights))
-        late = await meter.flights.drain(settings.drain_seconds)
+        late = await meter.drain(settings.drain_seconds)
         log.line("drained", cut=late)
     finally:
         await runner.cleanup()
