@@ -15,11 +15,13 @@
 #   release TOKEN                        the lease ends now
 #   stage TOKEN NAME RELEASE SHA256      stdin: tar of `spec` and `config/…`, whose sha256 is SHA256
 #   secrets TOKEN NAME FILE BYTES        stdin: BYTES bytes, kept as secrets/FILE; NAME may be `meter`
+#   reveal NAME FILE                     prints secrets/FILE as it is, and nothing else; `reason=absent`
 #   forget TOKEN NAME FILE               secrets/FILE is removed
 #   image TOKEN ID                       this image was brought by us: gone when no release names it any more
 #   trial TOKEN NAME RELEASE SECONDS     old stopped, state snapshot, new started. Reverts by itself after SECONDS
 #                                        unless committed. `container= address= wait= snapshot_bytes= snapshot_ms=`
-#   commit TOKEN NAME RELEASE            the trial is the agent now. Refused after its deadline: `reason=late`
+#   commit TOKEN NAME RELEASE            the trial is the agent now. Refused after its deadline (`reason=late`) and
+#                                        where the agent does not run (`reason=not-running`)
 #   revert TOKEN NAME                    the trial ends: state and release as before it
 #   start|stop|restart TOKEN NAME        stop leaves a mark: the agent does not come back by itself
 #   remove TOKEN NAME keep|erase         the agent is gone; keep: its state stays in DATA/kept/NAME (`kept=`)
@@ -61,7 +63,7 @@ main() {
     tools | install | look | usage | boot | tick | watch) arity $# 0 0 ;;
     run | halt | sudoer | release) arity $# 1 1 ;;
     uninstall) arity $# 1 2 ;;
-    lease | renew | image | start | stop | restart | revert) arity $# 2 2 ;;
+    lease | renew | reveal | image | start | stop | restart | revert) arity $# 2 2 ;;
     commit | remove | meter | forget) arity $# 3 3 ;;
     stage | secrets | trial) arity $# 4 4 ;;
     *) bad verb-unknown "$verb" ;;

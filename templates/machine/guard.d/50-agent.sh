@@ -44,6 +44,15 @@ verb_secrets() { # TOKEN NAME FILE BYTES
     chmod 0600 "$DIR/secrets/$3"
 }
 
+verb_reveal() { # NAME FILE
+    is_name "$1" || [ "$1" = meter ] || bad name "$1"
+    is_file_name "$2" || bad file "$2"
+    prepared
+    enter "$1"
+    [ -f "$DIR/secrets/$2" ] || refuse absent "$1 has no $2"
+    cat "$DIR/secrets/$2"
+}
+
 verb_forget() { # TOKEN NAME FILE
     is_name "$2" || [ "$2" = meter ] || bad name "$2"
     is_file_name "$3" || bad file "$3"
@@ -301,6 +310,7 @@ verb_commit() { # TOKEN NAME RELEASE
     [ "$(field "$DIR/trial" release)" = "$3" ] || refuse late "$3 is not on trial (any more)"
     [ "$(field "$DIR/trial" stage)" = waiting ] || refuse late "the trial is not under way"
     still "$(field "$DIR/trial" boot)" "$(field "$DIR/trial" until)" || refuse late "the deadline has passed"
+    is_running || refuse not-running "$3 has ended"
     commit_box "$3"
 }
 

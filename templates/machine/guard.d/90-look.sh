@@ -148,7 +148,8 @@ look_trial() {
 
 look_reason() {
     [ -e "$DIR/reason" ] || return 0
-    for key in reason exit starts detail release; do
-        say "$1.reason${key#reason}" "$(field "$DIR/reason" $key)"
+    say "$1.reason" "$(field "$DIR/reason" reason)"
+    for key in exit starts detail release; do
+        say "$1.reason.$key" "$(field "$DIR/reason" $key)"
     done
 }
