@@ -63,13 +63,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         version: of the program in it; ``{version}`` in `app` and `registry` becomes it.
         registry: where the official image is, best first, with its tag; tags are resolved to digests at first use.
         apt: packages of the distribution, installed with what they depend on, without recommendations.
-        drop: patterns of packages that are depended on, but not needed in an image where nothing is ever installed.
+        drop: patterns of packages that are depended on, but not needed; besides `system.DROP`.
         node: version of Node.js with npm, none where empty.
         app: the npm package that is the application, none where empty; it goes to `app_path`.
         app_path: where.
         needs: paths that must be there in the end, or the build fails; ``{cpu}`` is Node's name of the architecture,
             ``{multiarch}`` Debian's.
-        prune: patterns of paths to leave out; ``**`` crosses slashes.
+        prune: patterns of paths to leave out, besides `system.PRUNE`; ``**`` crosses slashes.
         keep: patterns of paths that stay although `prune` says otherwise.
         links: symbolic links, path → target.
         files: of ours: path beside the recipe → path in the image; a folder goes with all that is in it.

@@ -1,0 +1,179 @@
+"""An image onto a machine, one way or the other, and which way it was."""
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import Literal, cast, get_args
+
+import docker
+
+from fleet.base.errors import ActionFailed, Refused, StateDamaged, Unreachable
+from fleet.base.event import Listener, ignore
+from fleet.base.outcome import Failed, Unknown
+from fleet.images import engine, registry
+from fleet.images.archive import Built
+from fleet.images.build import Teller, build
+from fleet.images.cache import Cache, default_home
+from fleet.images.recipe import Architecture, Recipe, recipe_key
+from fleet.images.registry import Pinned
+from fleet.images.send import send
+from fleet.machine.port import Port
+
+How = Literal["there", "pulled", "sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that a machine holds.
+
+    Attributes:
+        ref: ``REPOSITORY@DIGEST`` from a registry, or ``clawrack/NAME:VERSION-HASH`` where we built it.
+        id: the engine's id of it: what is started.
+        how: it was there, it was pulled, or it was built here and sent.
+        architecture: Docker's word.
+    """
+
+    ref: str
+    id: str
+    how: How
+    architecture: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One image wanted on one machine."""
+
+    port: Port
+    client: docker.APIClient
+    recipe: Recipe
+    architecture: str
+    cache: Cache
+    listener: Listener
+
+    def tell(self) -> Teller:
+        """Return who says what happens."""
+        return Teller(self.listener, self.port.name)
+
+
+def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those by name
+    port: Port,
+    recipe: Recipe,
+    listener: Listener = ignore,
+    *,
+    cache: Cache | None = None,
+    pinned: str = "",
+    official: bool = True,
+) -> Image:
+    """See to it that the machine holds the image.
+
+    In this order: what is there; the official registry by digest, if the machine reaches it; built on this computer and
+    sent.
+
+    Args:
+        port: the machine.
+        recipe: see `fleet.images.recipe.load`.
+        listener: hears the steps, and which way is taken.
+        cache: of built images; the person's own by default.
+        pinned: ``REPOSITORY@DIGEST`` that a release keeps; then no tag is asked for.
+        official: whether a registry may be asked at all.
+
+    Raises:
+        Refused: there is no image for the machine's architecture, or this computer cannot build one.
+        ActionFailed: it could not be had, or did not arrive whole.
+        Unreachable: no answer, or the wire was cut.
+    """
+    client = port.docker()
+    wanted = _Wanted(port, client, recipe, engine.architecture(client), cache or Cache(default_home()), listener)
+    found = _there(wanted, pinned)
+    if not found and (official or pinned):
+        found = _official(wanted, pinned)
+    return found or _built(wanted)
+
+
+def _there(wanted: _Wanted, pinned: str) -> Image | None:
+    """Return the image if the machine holds it: the pinned one, else the one last built, else the one pulled before."""
+    if pinned:
+        return _known(wanted, Pinned(*registry.split(pinned)))
+    if wanted.architecture in get_args(Architecture):
+        key = recipe_key(wanted.recipe, cast("Architecture", wanted.architecture))
+        built = _last(wanted.cache, key)
+        found = engine.held(wanted.client, built.ids) if built else ""
+        if built and found:
+            return _said_there(wanted, Image(built.name, found, "there", wanted.architecture))
+    before = engine.inspect(wanted.client, _mark(wanted.recipe))
+    refs = (before.repo_digests or ()) if before else ()
+    ours = {registry.split(ref)[0] for ref in wanted.recipe.registry}
+    pulled = next((ref for ref in refs if _same(registry.split(ref)[0], ours)), "")
+    return _known(wanted, Pinned(*registry.split(pulled))) if pulled else None
+
+
+def _same(repository: str, ours: set[str]) -> bool:
+    """Tell whether an engine's name of a repository is one of ours; it leaves ``docker.io/`` away."""
+    return repository in ours or f"docker.io/{repository}" in ours
+
+
+def _last(cache: Cache, key: str) -> Built | None:
+    try:
+        return cache.asked(key)
+    except StateDamaged:
+        return None
+
+
+def _known(wanted: _Wanted, pinned: Pinned) -> Image | None:
+    if not engine.inspect(wanted.client, pinned.ref):
+        return None
+    name = registry.verified(wanted.client, pinned, wanted.architecture)
+    return _said_there(wanted, Image(pinned.ref, name, "there", wanted.architecture))
+
+
+def _said_there(wanted: _Wanted, image: Image) -> Image:
+    wanted.tell().say("already", "image.step.there", monotonic())
+    return image
+
+
+def _mark(recipe: Recipe) -> str:
+    """Return the local name that keeps a pulled image from being swept away as nameless."""
+    return f"clawrack/{recipe.name}:{recipe.version}-official"
+
+
+def _official(wanted: _Wanted, pinned: str) -> Image | None:
+    """Pull the official image; None, with a word on it, where that does not work."""
+    tell = wanted.tell()
+    began = monotonic()
+    if pinned:
+        found = Pinned(*registry.split(pinned))
+    elif wanted.recipe.registry:
+        with tell.step("image.step.probe"):
+            found = registry.probe(wanted.client, wanted.recipe.registry)
+    else:
+        return None
+    if not found or (found.architectures and wanted.architecture not in found.architectures):
+        tell.say("note", "image.step.no_registry", began)
+        return None
+    tell.say("note", "image.step.resolved", began, ref=found.repository, digest=found.digest)
+    try:
+        name = registry.pull(wanted.client, found, wanted.listener, machine=wanted.port.name)
+    except ActionFailed as error:
+        if pinned or error.key != "image.pull_failed":
+            raise
+        tell.say("note", "image.step.pull_broke", began, reason=str(error))
+        return None
+    repository, tag = registry.split(_mark(wanted.recipe))
+    engine.tag(wanted.client, name, repository, tag)
+    return Image(found.ref, name, "pulled", wanted.architecture)
+
+
+def _built(wanted: _Wanted) -> Image:
+    """Build here, or take what was built, and send it; once more if the cache turns out to be damaged."""
+    known = get_args(Architecture)
+    if wanted.architecture not in known:
+        params = {"image": wanted.recipe.name, "engine": wanted.architecture, "known": ", ".join(known)}
+        raise Refused("image.no_architecture", where=wanted.port.name, **params)
+    architecture = cast("Architecture", wanted.architecture)
+    built = build(wanted.recipe, architecture, wanted.listener, cache=wanted.cache)
+    outcome = send(wanted.client, built, wanted.listener, machine=wanted.port.name)
+    if isinstance(outcome, Unknown):
+        raise Unreachable("image.not_arrived", where=wanted.port.name, image=built.name, reason=outcome.reason)
+    if isinstance(outcome, Failed):
+        raise ActionFailed("image.not_arrived", where=wanted.port.name, image=built.name, reason=outcome.reason)
+    name = engine.held(wanted.client, built.ids)
+    return Image(built.name, name, "sent", wanted.architecture)
