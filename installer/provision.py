@@ -1,36 +1,31 @@
 """Make a machine ready: the steps in order, each looked at first, with a journal; a second run changes nothing."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from fleet.base.errors import ActionFailed, ClawrackError, Unreachable
 from fleet.base.event import Event, Kind, Listener
 from fleet.machine.port import Port
+from installer import remote
 from installer.facts import Facts
 from installer.journal import Journal
 from installer.steps import STEPS, Machine, Step
 
 
-def prepare(
-    port: Port,
-    facts: Facts,
-    journals: Path,
-    listener: Listener,
-    *,
-    plan_only: bool = False,
-) -> list[str]:
+def prepare(port: Port, facts: Facts, journals: Path, listener: Listener, *, plan_only: bool = False) -> list[str]:
     """Make a machine ready for agents.
 
     Args:
-        port: the machine; its ``root=True`` must work (see ``installer.sudo.become_root``).
+        port: the machine.
         facts: what was seen there.
         journals: the folder of journals on this computer.
         listener: told of every step.
         plan_only: look at everything for real, change nothing.
 
     Returns:
-        The names of the steps that were done, or with ``plan_only`` would be; none where it was all so already.
+        The names of the steps that were done, or with ``plan_only`` would be; none where it was all so already, and
+        then nothing was changed.
 
     Raises:
         Refused, ActionFailed: the machine says no; running it again carries on there.
@@ -48,7 +43,10 @@ def carry_out(machine: Machine, steps: Sequence[Step], journals: Path, listener:
         cut = journal.interrupted()
         if cut:
             listener(Event(kind="note", subject=machine.name, step="prepare.resumed", params={"step": cut}))
-        return [step.name for step in steps if _run(machine, step, journal, listener)]
+        done = [step.name for step in steps if _Run(step, journal, listener, machine).done()]
+    if done:
+        remote.run(machine.port, "notes.sh", "clear")
+    return done
 
 
 def _would(machine: Machine, step: Step, listener: Listener) -> bool:
@@ -61,34 +59,41 @@ def _would(machine: Machine, step: Step, listener: Listener) -> bool:
     return not true
 
 
-def _run(machine: Machine, step: Step, journal: Journal, listener: Listener) -> bool:
-    """Do one step where it is needed; return whether it was."""
-    tell = _teller(machine.name, step.name, listener)
-    try:
-        if step.check(machine):
-            tell("already", step.name, {})
-            return False
-        journal.write(step.name, "begun")
-        tell("begun", step.name, {})
-        step.apply(machine, lambda key, params: tell("progress", key, params))
-        if not step.verify(machine):
-            raise ActionFailed("step.not_so", where=machine.name, step=step.name)
-    except ClawrackError as error:
-        kind: Kind = "unknown" if isinstance(error, Unreachable) else "failed"
-        journal.write(step.name, kind, error=error.key)
-        tell(kind, step.name, {"reason": str(error)})
-        raise
-    journal.write(step.name, "done")
-    tell("done", step.name, {})
-    return True
+class _Run:
+    """One step of one run: what it does is told and written down."""
 
+    def __init__(self, step: Step, journal: Journal, listener: Listener, machine: Machine) -> None:
+        self._step = step
+        self._journal = journal
+        self._listener = listener
+        self._machine = machine
+        self._started = time.monotonic()
 
-def _teller(machine: str, step: str, listener: Listener) -> Callable[[Kind, str, dict[str, object]], None]:
-    """Return what sends the events of one step, with the seconds since it began."""
-    started = time.monotonic()
+    def done(self) -> bool:
+        """Do the step where it is needed; return whether it was."""
+        name = self._step.name
+        try:
+            if self._step.check(self._machine):
+                self._tell("already", name, {})
+                return False
+            self._make_so()
+        except ClawrackError as error:
+            kind: Kind = "unknown" if isinstance(error, Unreachable) else "failed"
+            self._journal.write(name, kind, error=error.key)
+            self._tell(kind, name, {"reason": str(error)})
+            raise
+        self._journal.write(name, "done")
+        self._tell("done", name, {})
+        return True
 
-    def tell(kind: Kind, key: str, params: dict[str, object]) -> None:
-        elapsed = time.monotonic() - started
-        listener(Event(kind=kind, subject=machine, step=key or step, params=params, elapsed=elapsed))
+    def _make_so(self) -> None:
+        name = self._step.name
+        self._journal.write(name, "begun")
+        self._tell("begun", name, {})
+        self._step.apply(self._machine, lambda key, params: self._tell("progress", key, params))
+        if not self._step.verify(self._machine):
+            raise ActionFailed("step.not_so", where=self._machine.name, step=name)
 
-    return tell
+    def _tell(self, kind: Kind, key: str, params: dict[str, object]) -> None:
+        elapsed = time.monotonic() - self._started
+        self._listener(Event(kind=kind, subject=self._machine.name, step=key, params=params, elapsed=elapsed))

@@ -2,9 +2,12 @@
 # Our key opens this login: authorize.sh look|add|remove PUBLIC-KEY-LINE
 #   look    `there=1` where it does already      add     the line once, at the end      remove  the line, nothing else
 # `path=` the file that sshd reads. What a person wrote there stays byte for byte, but for the final newline it lacked.
+# A file or folder that we had to make says so in a comment of its own, so that removal knows.
 set -eu
 umask 077
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+made="# clawrack made this file"
+made_folder="# clawrack made this folder"
 verb=$1
 key=$2
 # type and key, without the comment
@@ -20,37 +23,49 @@ place() {
     told=$(printf '%s' "${told:-.ssh/authorized_keys}" | sed "s,%h,$HOME,g;s,%u,$(id -un),g;s,%%,%,g")
     case $told in
         /*) echo "$told" ;;
-        none) echo "reason=sshd reads no authorized keys here" && exit 1 ;;
+        none) ;;
         *) echo "$HOME/$told" ;;
     esac
 }
 
-there() { [ -f "$file" ] && grep -qF -- "$bare" "$file" && grep -F -- "$bare" "$file" | grep -qv '^[[:space:]]*#'; }
+there() { [ -f "$file" ] && grep -F -- "$bare" "$file" | grep -qv '^[[:space:]]*#'; }
 
 add() {
     folder=${file%/*}
-    [ -d "$folder" ] || echo "made=$folder"
+    fresh=""
+    [ -e "$file" ] || fresh=$made
+    [ -d "$folder" ] || fresh=$made_folder
     mkdir -p "$folder"
-    # sshd ignores the file where others could write it
-    case $folder in "$HOME"/*) chmod go-w "$HOME" && chmod 700 "$folder" ;; esac
+    # sshd passes over a file that others could write
+    case $folder in "$HOME"/*) chmod go-w "$HOME" "$folder" ;; esac
     [ -s "$file" ] && [ "$(tail -c 1 "$file" | tr -d '\n' | wc -c)" -ne 0 ] && echo >>"$file"
-    printf '%s\n' "$key" >>"$file"
-    chmod 600 "$file"
+    { [ -z "$fresh" ] || echo "$fresh"; printf '%s\n' "$key"; } >>"$file"
+    chmod go-w "$file"
     if command -v restorecon >/dev/null 2>&1; then restorecon -F "$folder" "$file" 2>/dev/null || :; fi
     sync
 }
 
 remove() {
-    grep -vF -- "$bare" "$file" >"$file.clawrack" || :
-    cat "$file.clawrack" >"$file" # in place: owner, mode and links stay
+    grep -qxF "$made_folder" "$file" && ours=folder || ours=""
+    grep -vF -- "$bare" "$file" | grep -vxF -e "$made" -e "$made_folder" >"$file.clawrack" || :
+    if [ ! -s "$file.clawrack" ] && grep -qxF -e "$made" -e "$made_folder" "$file"; then
+        rm -f "$file"
+    else
+        cat "$file.clawrack" >"$file" # in place: owner, mode and links stay
+    fi
     rm -f "$file.clawrack"
+    [ -z "$ours" ] || rmdir "${file%/*}" 2>/dev/null || :
     sync
 }
 
 file=$(place)
+if [ -z "$file" ]; then
+    echo "reason=sshd reads no authorized keys for this login"
+    exit 1
+fi
 echo "path=$file"
 case $verb in
 add) if there; then echo there=1; else add; fi ;;
-remove) if there; then remove; else echo there=0; fi ;;
-look) if there; then echo there=1; else echo there=0; fi ;;
+remove) if there; then remove; fi ;;
+look) if there; then echo there=1; fi ;;
 esac

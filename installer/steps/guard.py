@@ -11,7 +11,6 @@ from fleet.machine.guard import Guard as Calls
 from installer import remote
 from installer.steps.step import Machine, Say
 
-_NOTE = "/var/lib/clawrack-prepare/guard"
 _TAR = "/run/clawrack-job/guard.tar"
 
 
@@ -22,8 +21,7 @@ class Guard:
 
     def check(self, machine: Machine) -> bool:
         """Return whether what we carry is what is there, untouched."""
-        said = remote.ask(machine.port, "guard.sh", "look", _NOTE)
-        return said.get("placed") == "1" and said.get("brought") == _digest(packed())
+        return remote.ask(machine.port, "guard.sh", "look", root=False).get("brought") == _digest(packed())
 
     def verify(self, machine: Machine) -> bool:
         """Return whether what we carry is what is there, and answers."""
@@ -38,7 +36,7 @@ class Guard:
         del say
         content = packed()
         remote.put(machine.port, _TAR, content)
-        ran = remote.run(machine.port, "guard.sh", "install", _NOTE, _digest(content), timeout=120)
+        ran = remote.run(machine.port, "guard.sh", "install", _digest(content), timeout=120)
         if ran.code:
             said = remote.answers(ran.out)
             told = f"{said.get('reason', '')} {said.get('detail', '')}".strip() or remote.last_words(ran)

@@ -7,8 +7,8 @@ from typing import Protocol
 from fleet.machine.port import Port
 from installer.facts import Facts
 
-NOTES = "/var/lib/clawrack-prepare/manifest"
-"""On the machine: ``key=value`` lines that tell what was there before us. A file of root's."""
+NOTES = "/var/lib/clawrack/prepare"
+"""On the machine: ``key=value`` lines that tell what was there before us. Root's alone; goes with the guard."""
 
 Say = Callable[[str, dict[str, object]], None]
 """Called with the key of a text in the words, and its values, while a step is at work."""
@@ -19,7 +19,7 @@ class Machine:
     """What a step works on.
 
     Attributes:
-        port: a port whose ``root=True`` works.
+        port: the machine; its ``root=True`` may ask a person for a password, so looking does without where it can.
         facts: what was seen there before anything was changed.
     """
 

@@ -1,0 +1,171 @@
+"""First contact with a machine over SSH: its host key pinned, our key installed, and proven before we rely on it.
+
+The order matters. The host key is settled before anything is sent, even a name. A password is asked for once and tried
+once, for servers ban whoever fails twice. The connection that a person opened stays until a second one, by our key
+alone, has worked.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from fleet.base.errors import ActionFailed, Refused, Unreachable
+from fleet.base.event import Event, Listener
+from fleet.base.secret import Secret
+from fleet.machine import hostkey
+from fleet.machine.hostkey import HostKey
+from fleet.machine.keys import ControllerKey
+from fleet.machine.login import KeyLogin, Login, PasswordLogin
+from fleet.machine.pins import Known, Moved, Pins, Unknown, Verdict, refusal
+from fleet.machine.port import Port
+from fleet.machine.ssh import SshPort
+from fleet.machine.target import Target
+from installer import remote
+from installer.rising import RisingPort
+
+NOT_TAKEN = frozenset({"ssh.key_refused", "ssh.keys_off"})
+
+
+class Answers(Protocol):
+    """The person, or whoever speaks for them."""
+
+    def accept(self, target: Target, shown: HostKey, verdict: Unknown | Moved) -> bool:
+        """Return whether to trust this host key from now on."""
+        ...
+
+    def password(self, user: str, place: str) -> Secret | None:
+        """Return the password of a login; asked at most once; None where there is none to be had."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Where to go, and as whom.
+
+    Attributes:
+        name: the machine's name.
+        target: its address, port and login.
+        key: this controller's key.
+        pins: the host keys that are trusted.
+        with_key: a key of the person's that opens the login now, instead of a password.
+    """
+
+    name: str
+    target: Target
+    key: ControllerKey
+    pins: Pins
+    with_key: ControllerKey | None = None
+
+
+def first_contact(visit: Visit, answers: Answers, listener: Listener) -> Port:
+    """Reach a machine, make our key open it, and return it; ``root=True`` asks for a password when it must.
+
+    Raises:
+        Refused: the host key is not trusted, changed, or shown by two machines; no passwords are taken.
+        BadInput: the password is wrong.
+        ActionFailed: our key could not be installed, or does not open the login.
+        Unreachable: nobody there.
+    """
+    asked = _Once(visit, answers)
+    host_key = trust(visit, answers)
+    port = SshPort(visit.name, visit.target, KeyLogin(visit.key), host_key)
+    if _opens(port):
+        listener(Event(kind="already", subject=visit.name, step="step.key"))
+    else:
+        started = time.monotonic()
+        listener(Event(kind="begun", subject=visit.name, step="step.key"))
+        _let_in(visit, _login(visit, asked), host_key, port)
+        listener(Event(kind="done", subject=visit.name, step="step.key", elapsed=time.monotonic() - started))
+    if visit.target.user == "root":
+        return port
+
+    def again(password: Secret) -> Port:
+        return SshPort(visit.name, visit.target, KeyLogin(visit.key), host_key, sudo_password=password)
+
+    return RisingPort(port, asked, again)
+
+
+class _Once:
+    """The login's password: asked for once, for the login and for sudo; in memory only."""
+
+    def __init__(self, visit: Visit, answers: Answers) -> None:
+        self._visit = visit
+        self._answers = answers
+        self._said: list[Secret | None] = []
+
+    def __call__(self) -> Secret | None:
+        if not self._said:
+            self._said.append(self._answers.password(self._visit.target.user, self._visit.target.place))
+        return self._said[0]
+
+
+def trust(visit: Visit, answers: Answers) -> HostKey:
+    """Return the machine's host key, pinned; nothing but a key exchange has happened with it.
+
+    Raises:
+        Refused: nobody vouches for it, it changed, or two machines show it.
+        Unreachable: nobody there.
+    """
+    shown = hostkey.fetch(visit.target, kind=_pinned_kind(visit))
+    verdict: Verdict = visit.pins.settle(visit.name, visit.target, shown)
+    if isinstance(verdict, Known):
+        return shown
+    if isinstance(verdict, Unknown | Moved) and answers.accept(visit.target, shown, verdict):
+        visit.pins.pin(visit.name, visit.target, shown)
+        return shown
+    raise refusal(verdict, visit.target, shown) or Refused("hostkey.unclear", text=str(shown))
+
+
+def _pinned_kind(visit: Visit) -> str:
+    pinned = visit.pins.key_of(visit.name, visit.target)
+    return pinned.kind if pinned else "ssh-ed25519"
+
+
+def withdraw(port: Port, key: ControllerKey) -> None:
+    """Take our key off the machine's login; what else is in the file stays. The last thing that removal does.
+
+    Raises:
+        ActionFailed: the line is still there (``bootstrap.key_stays``).
+        Unreachable: the wire was cut.
+    """
+    remote.ask(port, "authorize.sh", "remove", key.public, root=False)
+    if remote.ask(port, "authorize.sh", "look", key.public, root=False).get("there"):
+        raise ActionFailed("bootstrap.key_stays", where=port.name)
+
+
+def _login(visit: Visit, asked: _Once) -> Login:
+    """Return how a person opens the login."""
+    if visit.with_key:
+        return KeyLogin(visit.with_key)
+    password = asked()
+    if password is None:
+        raise Refused("bootstrap.no_password", where=visit.name)
+    return PasswordLogin(password)
+
+
+def _let_in(visit: Visit, login: Login, host_key: HostKey, ours: SshPort) -> None:
+    """Install our key by the person's login, and prove it by a second connection before the first is closed."""
+    door = SshPort(visit.name, visit.target, login, host_key)
+    try:
+        _install(door, visit.key)
+        if not _opens(ours):
+            raise ActionFailed("bootstrap.key_not_taken", where=visit.name, user=visit.target.user)
+    finally:
+        door.close()
+
+
+def _opens(port: SshPort) -> bool:
+    """Return whether our key alone opens the login and runs a command."""
+    try:
+        return port.run(("id", "-u")).code == 0
+    except Unreachable as error:
+        if error.key in NOT_TAKEN:
+            return False
+        raise
+
+
+def _install(door: SshPort, key: ControllerKey) -> None:
+    ran = remote.run(door, "authorize.sh", "add", key.public, root=False)
+    if ran.code:
+        reason = remote.answers(ran.out).get("reason") or remote.last_words(ran)
+        raise ActionFailed("bootstrap.key_not_installed", where=door.name, reason=reason)

@@ -1,0 +1,121 @@
+"""Reaching the machine that a setup is for: this one, one of the fleet, or a new one at an address."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet.base.event import Listener
+from fleet.base.names import machine_name
+from fleet.base.secret import Secret
+from fleet.machine import hostkey
+from fleet.machine.hostkey import HostKey
+from fleet.machine.keys import ControllerKey
+from fleet.machine.local import LocalPort
+from fleet.machine.pins import Moved, Pins, Unknown
+from fleet.machine.port import Port
+from fleet.machine.target import Target, parse
+from fleet.model import HERE, Machine, Wish
+from installer.answers import Answers, Asks
+from installer.bootstrap import Visit, first_contact, local_root
+from installer.facts import Facts
+
+_USUAL_LONGEST = 40
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A machine that answers.
+
+    Attributes:
+        name: in the fleet.
+        machine: how it is reached.
+        port: as its login.
+        rise: returns a port whose ``root=True`` works for everything; may ask for a password.
+    """
+
+    name: str
+    machine: Machine
+    port: Port
+    rise: Callable[[Facts], Port]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Speaks for the person at first contact: by what was told beforehand, else by asking."""
+
+    answers: Answers
+    asks: Asks
+
+    def accept(self, target: Target, shown: HostKey, verdict: Unknown | Moved) -> bool:
+        """Return whether to trust this host key from now on."""
+        if self.answers.fingerprint:
+            return _same(self.answers.fingerprint, shown.fingerprint)
+        if self.answers.accept_new_host_key:
+            return True
+        facts = {"place": target.place, "fingerprint": shown.fingerprint, "kind": shown.kind}
+        if isinstance(verdict, Moved):
+            return self.asks.confirm("setup.ask.moved", machine=verdict.name, old=verdict.old, **facts)
+        return self.asks.confirm("setup.ask.host_key", **facts)
+
+    def password(self, user: str, place: str) -> Secret | None:
+        """Return the password of a login, asked once."""
+        return self.answers.password or self.asks.secret("setup.ask.password", user=user, place=place)
+
+
+def reach(answers: Answers, asks: Asks, wish: Wish, door: tuple[ControllerKey, Pins], listen: Listener) -> Reached:
+    """Reach the machine of the answers.
+
+    Args:
+        answers: ``machine`` says which.
+        asks: whoever confirms a host key and knows a password.
+        wish: the fleet, whose machines keep their names.
+        door: this controller's key, and the host keys that are trusted.
+        listen: hears the steps.
+
+    Raises:
+        ClawrackError: as `first_contact` says.
+    """
+    person = Person(answers, asks)
+    if answers.machine == HERE:
+        return _here(person, wish)
+    key, pins = door
+    known = wish.machines.get(answers.machine)
+    target = Target(known.address, known.port, known.user) if known else parse(answers.machine)
+    name = _name(target, wish, pins)
+    theirs = ControllerKey(Path(answers.key), "") if answers.key else None
+    contact = first_contact(Visit(name, target, key, pins, theirs), person, listen)
+    machine = Machine(address=target.address, port=target.port, user=target.user)
+    return Reached(name, machine, contact.port, lambda facts: contact.as_root(facts, person))
+
+
+def _here(person: Person, wish: Wish) -> Reached:
+    name = next((name for name, machine in wish.machines.items() if machine.local), HERE)
+    port = LocalPort(name)
+
+    def rise(facts: Facts) -> Port:
+        return local_root(port, facts, lambda: person.password(facts.get("user"), name))
+
+    return Reached(name, Machine(address=HERE), port, rise)
+
+
+def _name(target: Target, wish: Wish, pins: Pins) -> str:
+    """Return the machine's name: by its place, else by its host key where it moved, else made from its address."""
+    for name, machine in wish.machines.items():
+        if (machine.address, machine.port) == (target.address, target.port):
+            return name
+    verdict = pins.judge("", target, hostkey.fetch(target))
+    if isinstance(verdict, Moved) and verdict.name in wish.machines:
+        return verdict.name
+    plain = re.sub(r"[^a-z0-9]+", "-", target.address.lower()).strip("-")[: _USUAL_LONGEST - 6] or "machine"
+    taken = {*wish.machines}
+    return machine_name(next(n for n in (plain, *(f"{plain}-{k}" for k in range(2, 1000))) if n not in taken))
+
+
+def _same(told: str, shown: str) -> bool:
+    """Compare fingerprints as people copy them: with or without ``SHA256:``, with or without padding."""
+
+    def bare(text: str) -> str:
+        return text.strip().removeprefix("SHA256:").rstrip("=")
+
+    return bare(told) == bare(shown)
