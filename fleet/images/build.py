@@ -96,7 +96,7 @@ class _Work:
 
     def write(self, name: str, tree: Tree, out: Path) -> Layer:
         """Leave out what the recipe leaves out, and compress the layer."""
-        tree.prune((*system.PRUNE, *self.recipe.prune), (*system.KEEP, *self.recipe.keep))
+        tree.prune(self.recipe.prune, self.recipe.keep)
         tree.complete()
         with self.tell.step(f"image.step.squeeze.{name}") as moved:
             return layer.write(tree, out / f"{name}.tar.gz", self.recipe.epoch, moved)
@@ -157,7 +157,7 @@ def _build(cache: Cache, key: str, asked: tuple[Recipe, Architecture, bytes], te
     apt = Apt(cache.home / "apt" / architecture, architecture)
     with cache.locked(f"apt-{architecture}"), tell.step("image.step.resolve"):
         apt.prepare()
-        resolved = apt.resolve(recipe.apt, (*system.DROP, *recipe.drop))
+        resolved = apt.resolve(recipe.apt, recipe.drop)
     made_from = recipe_hash(recipe, architecture, resolved, authorities)
     found = _verified(cache, lambda: cache.get(made_from), tell)
     if found:

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import docker
 import msgspec
@@ -136,18 +136,18 @@ def piles(client: docker.APIClient, label: str) -> list[tuple[str, ...]]:
 
 def load(client: docker.APIClient, archive: Iterator[bytes]) -> Iterator[Answer]:
     """Send an archive; the answers are read as they are asked for."""
-    answers: Any = client.load_image(archive, quiet=False)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return _typed(answers)
+    return _typed(cast("object", client.load_image(archive, quiet=False)))  # pyright: ignore[reportUnknownMemberType]
 
 
 def pull(client: docker.APIClient, repository: str, digest: str) -> Iterator[Answer]:
     """Pull an image by digest; the answers are read as they are asked for."""
-    answers: Any = client.pull(repository, tag=digest, stream=True, decode=True)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    answers = cast("object", client.pull(repository, tag=digest, stream=True, decode=True))  # pyright: ignore[reportUnknownMemberType]
     return _typed(answers)
 
 
-def _typed(said: Iterable[object]) -> Iterator[Answer]:
-    return (msgspec.convert(answer, Answer) for answer in said)
+def _typed(answers: object) -> Iterator[Answer]:
+    for answer in cast("Iterable[object]", answers):
+        yield msgspec.convert(answer, Answer)
 
 
 def distribution(client: docker.APIClient, ref: str) -> Distribution:

@@ -13,6 +13,24 @@ from fleet.base.yaml import read
 ASSEMBLY = 1
 """The version of our rules of assembly, part of every hash: raise it when the same recipe gives another image."""
 
+DROP = (
+    *("debconf", "dpkg", "init-system-helpers", "libdebconfclient0", "login", "login.defs", "passwd", "usrmerge"),
+    *("libpam-modules", "libpam-modules-bin", "libpam-runtime", "libfile-find-rule-perl", "libnumber-compare-perl"),
+    *("libtext-glob-perl", "libgdbm*", "libperl5*", "perl", "perl-modules-*", "git-man", "liberror-perl"),
+)
+"""Packages that others depend on for their scripts alone, or for what no image of ours does: installing, logging in."""
+PRUNE = (
+    *(
+        f"usr/share/{name}/**"
+        for name in ("man", "info", "locale", "lintian", "bug", "bash-completion", "gitweb", "i18n")
+    ),
+    *("usr/share/doc/**", "usr/share/perl5/**", "usr/share/zoneinfo/right/**", "usr/share/zoneinfo/posix/**"),
+    *("usr/lib/systemd/**", "usr/lib/python3/dist-packages/**/tests/**", "etc/init.d/**"),
+    *(f"usr/local/lib/node_modules/npm/{name}/**" for name in ("docs", "man")),
+)
+"""What no program reads. Licences stay: see KEEP."""
+KEEP = ("usr/share/doc/*", "usr/share/doc/*/copyright")
+
 Architecture = Literal["amd64", "arm64"]
 NODE_CPU: Mapping[str, str] = {"amd64": "x64", "arm64": "arm64"}
 
@@ -63,14 +81,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         version: of the program in it; ``{version}`` in `app` and `registry` becomes it.
         registry: where the official image is, best first, with its tag; tags are resolved to digests at first use.
         apt: packages of the distribution, installed with what they depend on, without recommendations.
-        drop: patterns of packages that are depended on, but not needed; besides `system.DROP`.
+        drop: patterns of packages that are depended on, but not needed; besides `DROP`.
         node: version of Node.js with npm, none where empty.
         app: the npm package that is the application, none where empty; it goes to `app_path`.
         app_path: where.
         needs: paths that must be there in the end, or the build fails; ``{cpu}`` is Node's name of the architecture,
             ``{multiarch}`` Debian's.
-        prune: patterns of paths to leave out, besides `system.PRUNE`; ``**`` crosses slashes.
-        keep: patterns of paths that stay although `prune` says otherwise.
+        prune: patterns of paths to leave out, besides `PRUNE`; ``**`` crosses slashes.
+        keep: patterns of paths that stay although `prune` says otherwise, besides `KEEP`.
         links: symbolic links, path → target.
         files: of ours: path beside the recipe → path in the image; a folder goes with all that is in it.
         directories: that must be there.
@@ -130,7 +148,16 @@ def load(path: Path, version: str = "") -> Recipe:
     ours = tuple(file for source, to in sorted(recipe.files.items()) for file in _files(path.parent / source, to))
     named = tuple(ref.replace("{version}", wanted) for ref in recipe.registry)
     app = recipe.app.replace("{version}", wanted)
-    return msgspec.structs.replace(recipe, version=wanted, ours=ours, registry=named, app=app)
+    return msgspec.structs.replace(
+        recipe,
+        version=wanted,
+        ours=ours,
+        registry=named,
+        app=app,
+        drop=(*DROP, *recipe.drop),
+        prune=(*PRUNE, *recipe.prune),
+        keep=(*KEEP, *recipe.keep),
+    )
 
 
 def _files(source: Path, to: str) -> Iterator[File]:

@@ -24,23 +24,6 @@ _FOLDERS = {
     "run/lock": 0o1777,
 }
 _LINKS = {"var/run": "/run", "var/lock": "/run/lock", "etc/mtab": "../proc/self/mounts"}
-DROP = (
-    *("debconf", "dpkg", "init-system-helpers", "libdebconfclient0", "login", "login.defs", "passwd", "usrmerge"),
-    *("libpam-modules", "libpam-modules-bin", "libpam-runtime", "libfile-find-rule-perl", "libnumber-compare-perl"),
-    *("libtext-glob-perl", "libgdbm*", "libperl5*", "perl", "perl-modules-*", "git-man", "liberror-perl"),
-)
-"""Packages that others depend on for their scripts alone, or for what no image of ours does: installing, logging in."""
-PRUNE = (
-    *(
-        f"usr/share/{name}/**"
-        for name in ("man", "info", "locale", "lintian", "bug", "bash-completion", "gitweb", "i18n")
-    ),
-    *("usr/share/doc/**", "usr/share/perl5/**", "usr/share/zoneinfo/right/**", "usr/share/zoneinfo/posix/**"),
-    *("usr/lib/systemd/**", "usr/lib/python3/dist-packages/**/tests/**", "etc/init.d/**"),
-    *(f"usr/local/lib/node_modules/npm/{name}/**" for name in ("docs", "man")),
-)
-"""What no program reads. Licences stay: see KEEP."""
-KEEP = ("usr/share/doc/*", "usr/share/doc/*/copyright")
 _NAMES = (
     "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\nprotocols: files\nservices: files\n"
 )
