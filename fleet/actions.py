@@ -23,11 +23,15 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class PlaceImage(Action, frozen=True):
-    """Have an image on the machine's engine: pulled, or built here and sent. ``of`` is a kind's name, or ``meter``."""
+    """Have an image on the machine's engine: pulled, or built here and sent.
+
+    ``of`` is a kind's name, or ``meter``; ``ref`` is where it came from at first, where that is known.
+    """
 
     step: ClassVar[str] = "step.image"
     image: str
     of: str
+    ref: str = ""
 
 
 class PlaceMeter(Action, frozen=True):

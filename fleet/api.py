@@ -67,9 +67,9 @@ class Fleet:
     def _opener(self, name: str) -> Callable[[], Port]:
         return lambda: self.port(name)
 
-    def plan(self) -> Plan:
-        """Return what turns the seen fleet into the wished one."""
-        wish = self.wish()
+    def plan(self, wish: Wish | None = None) -> Plan:
+        """Return what turns the seen fleet into the wished one: the whole, or the part that is given."""
+        wish = wish or self.wish()
         seen, _ = self.seen(wish, images=True)
         return plan(wish, seen, self._hands(wish).targets)
 

@@ -20,8 +20,8 @@ from fleet.model import Target
 from fleet.plan import Plan
 from fleet.site import Site, held
 
-PlacesImages = Callable[[Port, str, str, Listener], bool]
-"""Has an image (by id, of a kind or ``meter``) on a machine; returns whether it had to be brought."""
+PlacesImages = Callable[[Port, PlaceImage, Listener], bool]
+"""Has an image on a machine; returns whether it had to be brought."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def perform(action: AnyAction, site: Site, hands: Hands, listen: Listener) -> No
 def _do(action: AnyAction, site: Site, hands: Hands, listen: Listener) -> bool:
     guard, lease = site.guard, site.lease
     match action:
-        case PlaceImage(image=image, of=of):
-            changed = hands.images(site.port, image, of, listen)
+        case PlaceImage(image=image):
+            changed = hands.images(site.port, action, listen)
             guard.image(lease, image)
         case PlaceMeter(image=image):
             changed = place_meter(site, image)

@@ -86,7 +86,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A kind of agent; ``registry`` are tags with ``{version}``, tried in order."""
+    """A kind of agent; ``context_window`` and ``max_tokens`` are what its model is announced with."""
 
     name: str
     version: str
@@ -95,7 +95,6 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secrets: Secrets
     probes: Probes
     ask: Ask
-    registry: tuple[str, ...] = ()
     context_window: int = 128_000
     max_tokens: int = 8_192
 

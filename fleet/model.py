@@ -43,7 +43,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         kind: the folder under templates/kinds.
         machine: the name of the machine that it lives on.
         version: of the kind's program.
-        image: its id, resolved at first use and kept; empty before.
+        image: its id, resolved at first use and kept.
+        ref: where the image came from: ``REPOSITORY@DIGEST``, or our own name of what we built.
         model: the name of the route at the meter.
     """
 
@@ -51,6 +52,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     machine: str
     version: str = ""
     image: str = ""
+    ref: str = ""
     model: str = PRACTICE
 
 

@@ -68,7 +68,10 @@ def _machine(name: str, wish: Wish, there: SeenMachine, targets: dict[str, Targe
         seen = there.agents.get(agent, SeenAgent(name=agent))
         if seen.release != target.release and target.image not in placed:
             placed.add(target.image)
-            yield PlaceImage(machine=name, image=target.image, of=wish.agents[agent].kind, reason="reason.image_absent")
+            wished = wish.agents[agent]
+            yield PlaceImage(
+                machine=name, image=target.image, of=wished.kind, ref=wished.ref, reason="reason.image_absent"
+            )
         yield from _agent(name, seen, target)
 
 

@@ -1,7 +1,7 @@
 """Reaching the machine that a setup is for: this one, one of the fleet, or a new one at an address."""
 
+import getpass
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from fleet.machine.pins import Moved, Pins, Unknown
 from fleet.machine.port import Port
 from fleet.machine.target import Target, parse
 from fleet.model import HERE, Machine, Wish
+from installer import rising
 from installer.answers import Answers, Asks
-from installer.bootstrap import Visit, first_contact, local_root
-from installer.facts import Facts
+from installer.bootstrap import Visit, first_contact
 
 _USUAL_LONGEST = 40
 
@@ -30,14 +30,12 @@ class Reached:
     Attributes:
         name: in the fleet.
         machine: how it is reached.
-        port: as its login.
-        rise: returns a port whose ``root=True`` works for everything; may ask for a password.
+        port: of it; ``root=True`` asks for a password when it must.
     """
 
     name: str
     machine: Machine
     port: Port
-    rise: Callable[[Facts], Port]
 
 
 @dataclass(frozen=True)
@@ -84,19 +82,15 @@ def reach(answers: Answers, asks: Asks, wish: Wish, door: tuple[ControllerKey, P
     target = Target(known.address, known.port, known.user) if known else parse(answers.machine)
     name = _name(target, wish, pins)
     theirs = ControllerKey(Path(answers.key), "") if answers.key else None
-    contact = first_contact(Visit(name, target, key, pins, theirs), person, listen)
+    port = first_contact(Visit(name, target, key, pins, theirs), person, listen)
     machine = Machine(address=target.address, port=target.port, user=target.user)
-    return Reached(name, machine, contact.port, lambda facts: contact.as_root(facts, person))
+    return Reached(name, machine, port)
 
 
 def _here(person: Person, wish: Wish) -> Reached:
     name = next((name for name, machine in wish.machines.items() if machine.local), HERE)
-    port = LocalPort(name)
-
-    def rise(facts: Facts) -> Port:
-        return local_root(port, facts, lambda: person.password(facts.get("user"), name))
-
-    return Reached(name, Machine(address=HERE), port, rise)
+    port = rising.here(LocalPort(name), lambda: person.password(getpass.getuser(), name))
+    return Reached(name, Machine(address=HERE), port)
 
 
 def _name(target: Target, wish: Wish, pins: Pins) -> str:

@@ -1,0 +1,131 @@
+"""Where the parts are put together: the one constructor of adapters."""
+
+import secrets
+import socket
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import templates
+from fleet.actions import PlaceImage
+from fleet.api import Fleet
+from fleet.apply import Hands
+from fleet.base import places
+from fleet.base.disk import replace
+from fleet.base.errors import ActionFailed
+from fleet.base.event import Listener
+from fleet.journal import Journal
+from fleet.kinds import home_of
+from fleet.load import default_folder
+from fleet.machine import keys
+from fleet.machine.local import LocalPort
+from fleet.machine.login import KeyLogin
+from fleet.machine.pins import Pins
+from fleet.machine.port import Port
+from fleet.machine.ssh import SshPort
+from fleet.machine.target import Target
+from fleet.model import Machine
+from fleet.site import held
+
+if TYPE_CHECKING:
+    from fleet.images.obtain import Image
+    from installer.answers import Answers, Asks, Receipt
+    from installer.reach import Reached
+
+
+@cache
+def controller() -> str:
+    """Return the id of this controller, made at first use: the host's name and eight hexadecimal digits."""
+    path = places.state() / "controller"
+    if not path.exists():
+        host = "".join(char for char in socket.gethostname().lower() if char.isalnum() or char == "-")[:30]
+        replace(path, f"{host or 'controller'}-{secrets.token_hex(4)}\n".encode())
+    return path.read_text(encoding="utf-8").strip()
+
+
+def controller_key() -> keys.ControllerKey:
+    """Return the key with which this controller logs in everywhere, made at first use."""
+    return keys.ensure(places.state() / "key", controller())
+
+
+def pins() -> Pins:
+    """Return the host keys that a person has vouched for."""
+    return Pins(places.state() / "hosts.json")
+
+
+class Ports:
+    """The ports of a fleet's machines: one for each, kept open."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, Machine], Port] = {}
+
+    def __call__(self, name: str, machine: Machine) -> Port:
+        """Return the port of a machine; nothing is connected before it is used."""
+        port = self._open.get((name, machine))
+        if port is None:
+            port = self._open[name, machine] = _port(name, machine)
+        return port
+
+
+def _port(name: str, machine: Machine) -> Port:
+    if machine.local:
+        return LocalPort(name)
+    target = Target(machine.address, machine.port, machine.user)
+    return SshPort(name, target, KeyLogin(controller_key()), pins().key_of(name, target))
+
+
+def open_fleet(folder: Path | None = None) -> Fleet:
+    """Return the fleet of the folder, or of the usual one.
+
+    Raises:
+        ActionFailed: our own folder cannot be written.
+    """
+    return _fleet(folder or default_folder(), Ports())
+
+
+def _fleet(folder: Path, ports: Ports) -> Fleet:
+    journal = Journal(places.state() / "journal.jsonl", run=secrets.token_hex(6))
+    hands = Hands(port=_nowhere, images=_place_image, journal=journal, holder=controller())
+    return Fleet(folder=folder, open=ports, hands=hands)
+
+
+def _nowhere(name: str) -> Port:
+    raise LookupError(name)
+
+
+def _place_image(port: Port, wanted: PlaceImage, listen: Listener) -> bool:
+    """Have exactly this image on the machine, and nothing that merely has its name."""
+    official = "@" in wanted.ref
+    image = _obtain(port, wanted.of, listen, pinned=wanted.ref if official else "", official=official)
+    if image.id != wanted.image:
+        raise ActionFailed("image.other", where=port.name, of=wanted.of, wanted=wanted.image, found=image.id)
+    return image.how != "there"
+
+
+def _obtain(port: Port, of: str, listen: Listener, *, pinned: str = "", official: bool = True) -> "Image":
+    from fleet.images.obtain import obtain  # noqa: PLC0415 - takes long to import, and is rarely needed
+    from fleet.images.recipe import load as recipe  # noqa: PLC0415 - likewise
+
+    home = templates.path("meter") if of == "meter" else home_of(of)
+    return obtain(port, recipe(home / "image.yaml"), listen, pinned=pinned, official=official)
+
+
+def setup(answers: "Answers", listen: Listener, asks: "Asks") -> "Receipt | None":
+    """Carry a setup out with the usual tools; see `installer.setup.setup`."""
+    from installer import reach  # noqa: PLC0415 - only one command needs it
+    from installer import setup as flow  # noqa: PLC0415 - likewise
+
+    fleet = open_fleet()
+
+    def image(port: Port, of: str, source: str, told: Listener) -> tuple[str, str]:
+        found = _obtain(port, of, told, official=source != "build")
+        if found.how != "there":
+            with held(port, controller()) as site:
+                site.guard.image(site.lease, found.id)
+        return found.id, found.ref
+
+    def reached(given: "Answers", person: "Asks", told: Listener) -> "Reached":
+        return reach.reach(given, person, fleet.wish(), (controller_key(), pins()), told)
+
+    tools = flow.Tools(fleet=fleet, journals=places.state() / "machines", reach=reached, image=image)
+    return flow.setup(answers, tools, listen, asks)

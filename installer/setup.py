@@ -1,0 +1,160 @@
+"""From a bare machine to an agent that answers: reach it, judge it, prepare it, deploy, say hello.
+
+Each part looks before it acts, so the whole can be killed anywhere and run again: it carries on, and on a finished
+machine it changes nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from fleet import load, observe
+from fleet.actions import Deploy
+from fleet.api import Fleet
+from fleet.base.errors import Refused
+from fleet.base.event import Event, Listener
+from fleet.base.names import agent_name
+from fleet.base.words import say
+from fleet.kinds import kind
+from fleet.machine.port import Port
+from fleet.model import HERE, Agent, Wish
+from installer.answers import Answers, Asks, Receipt
+from installer.facts import Facts, look
+from installer.preflight import Need, judge
+from installer.provision import prepare
+from installer.reach import Reached
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the setup needs from outside.
+
+    Attributes:
+        fleet: to which machine and agent are added.
+        journals: the folder of the machines' journals.
+        reach: reaches the machine of the answers.
+        image: has the image of a kind or ``meter`` (second) on a machine, by source (third); returns its id and name.
+    """
+
+    fleet: Fleet
+    journals: Path
+    reach: Callable[[Answers, Asks, Listener], Reached]
+    image: Callable[[Port, str, str, Listener], tuple[str, str]]
+
+
+def setup(answers: Answers, tools: Tools, listen: Listener, asks: Asks) -> Receipt | None:
+    """Carry the setup out; None where only a plan was asked for.
+
+    Raises:
+        ClawrackError: what stopped it; running it again carries on.
+    """
+    run = _Run(_asked(answers, asks), tools, listen)
+    kind(answers.kind)  # a mistyped kind is told before anything is touched
+    there = tools.reach(run.answers, asks, listen)
+    facts = run.judged(there.port)
+    agent = run.agent_name(there.name)
+    if answers.plan:
+        prepare(there.port, facts, tools.journals, listen, plan_only=True)
+        return None
+    changed = bool(prepare(there.port, facts, tools.journals, listen))
+    wish = run.written(there, agent)
+    return run.deployed(wish, agent, changed=changed)
+
+
+def _asked(answers: Answers, asks: Asks) -> Answers:
+    """Ask what was not told: which machine."""
+    machine = answers.machine or (HERE if answers.yes else asks.text("setup.ask.machine", HERE))
+    return msgspec.structs.replace(answers, machine=machine)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One setup under way."""
+
+    answers: Answers
+    tools: Tools
+    listen: Listener
+
+    def judged(self, port: Port) -> Facts:
+        """Look at the machine and judge it; what is in the way stops here, before anything is changed."""
+        facts = look(port)
+        system = facts.get("os.PRETTY_NAME") or facts.get("uname_s")
+        self.listen(Event(kind="done", subject=port.name, step="setup.looked", params={"system": system}))
+        needs = kind(self.answers.kind).needs
+        for problem in judge(facts, Need(memory=needs.memory, data=needs.disk // 2, engine=needs.disk // 2)):
+            if problem.severity == "stop":
+                raise Refused(problem.key, where=port.name, **problem.params)
+            self.listen(Event(kind="note", subject=port.name, step=f"{problem.key}.what", params={**problem.params}))
+        return facts
+
+    def agent_name(self, machine: str) -> str:
+        """Return the agent's name: as told; else that of the machine's agent of this kind; else the next free one."""
+        agents, wanted = self.tools.fleet.wish().agents, self.answers.kind
+        if self.answers.name:
+            name = agent_name(self.answers.name)
+            if name in agents and agents[name].machine != machine:
+                raise Refused("fleet.agent_elsewhere", agent=name, machine=agents[name].machine)
+            return name
+        mine = [name for name, agent in agents.items() if (agent.machine, agent.kind) == (machine, wanted)]
+        free = (f"{wanted}-{n}" if n > 1 else wanted for n in range(1, len(agents) + 2))
+        return min(mine) if mine else next(name for name in free if name not in agents)
+
+    def written(self, there: Reached, agent: str) -> Wish:
+        """Write the machine's and the agent's files, images resolved; return the wish for this machine alone."""
+        self._write_machine(there)
+        if agent not in self.tools.fleet.wish().agents:
+            which = kind(self.answers.kind)
+            image, ref = self.tools.image(there.port, which.name, self.answers.image_source, self.listen)
+            made = Agent(kind=which.name, machine=there.name, version=which.version, image=image, ref=ref)
+            load.save_agent(self.tools.fleet.folder, agent, made)
+        after = self.tools.fleet.wish()
+        mine = {name: found for name, found in after.agents.items() if found.machine == there.name}
+        return Wish(machines={there.name: after.machines[there.name]}, agents=mine)
+
+    def _write_machine(self, there: Reached) -> None:
+        machines = self.tools.fleet.wish().machines
+        seen, before = observe.look(there.port), machines.get(there.name)
+        twin = next((name for name, m in machines.items() if m.id == seen.id and name != there.name), "")
+        if twin:
+            raise Refused("setup.same_machine", where=there.name, machine=twin)
+        meter = (before.meter if before else "") or seen.meter_image
+        if not meter:
+            meter, _ = self.tools.image(there.port, "meter", "build", self.listen)
+        machine = msgspec.structs.replace(there.machine, id=seen.id, architecture=seen.architecture, meter=meter)
+        if machine != before:
+            load.save_machine(self.tools.fleet.folder, there.name, machine)
+
+    def deployed(self, wish: Wish, agent: str, *, changed: bool) -> Receipt:
+        """Bring the machine to its wish; a fresh agent is said hello to, another one is only looked at."""
+        fleet = self.tools.fleet
+        todo = fleet.plan(wish)
+        fleet.apply(todo, self.listen)
+        if not any(isinstance(action, Deploy) and action.agent == agent for action in todo.actions):
+            fleet.ready(agent)
+            return _receipt(wish, agent, changed=changed or bool(todo))
+        question, subject = say("setup.hello"), f"{wish.agents[agent].machine}/{agent}"
+        event = Event(kind="begun", subject=subject, step="setup.message", params={"agent": agent})
+        self.listen(event)
+        answer = fleet.ask(agent, question)
+        self.listen(msgspec.structs.replace(event, kind="done", elapsed=answer.seconds))
+        receipt = _receipt(wish, agent, changed=True)
+        return msgspec.structs.replace(receipt, question=question, answer=answer.text, seconds=round(answer.seconds, 1))
+
+
+def _receipt(wish: Wish, agent: str, *, changed: bool) -> Receipt:
+    found = wish.agents[agent]
+    return Receipt(
+        agent=agent,
+        kind=found.kind,
+        version=found.version,
+        machine=found.machine,
+        address=wish.machines[found.machine].address,
+        model=found.model,
+        changed=changed,
+        talk=f'clawrack agent ask {agent} "…"',
+        stop=f"clawrack agent stop {agent}",
+        remove=f"clawrack agent remove {agent}",
+        leave=f"clawrack machine remove {found.machine}",
+    )
