@@ -4,7 +4,9 @@
 #   ./install.sh                 install, then ask what is needed for a first agent
 #   ./install.sh --yes           the same and ask nothing: this machine, one agent, the practice model
 #   ./install.sh --no-setup      install only
-#   ./install.sh --uninstall     undo what this script made      (--keep-agents: although agents run here)
+#   ./install.sh --uninstall     undo what this script made
+#       --packages               and remove the system's packages that it added, where no other package needs them
+#       --keep-agents            although agents run on this machine
 #   any other option             is for `clawrack setup`
 #
 # Everything is in one function, called on the last line inside a group: a copy that was cut off anywhere runs nothing.
@@ -34,18 +36,20 @@ install_clawrack() {
     }
 
     usage() {
-        words 'Usage: ./install.sh [--yes] [--no-setup] [--uninstall [--keep-agents]] [options of clawrack setup]
+        words 'Usage: ./install.sh [--yes] [--no-setup] [--uninstall [--packages] [--keep-agents]] [options of clawrack setup]
 
   --yes          ask nothing: this machine, one agent, the practice model
   --no-setup     install only, do not start the setup
   --uninstall    undo what this script made
+  --packages     with --uninstall: and the packages of the system that it added
   --keep-agents  with --uninstall: although agents run on this machine
 
-Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--uninstall [--keep-agents]] [clawrack setup 的选项]
+Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--uninstall [--packages] [--keep-agents]] [clawrack setup 的选项]
 
   --yes          什么都不问：装在这台机器上，一个智能体，练习模型
   --no-setup     只安装，不开始设置
   --uninstall    撤销本脚本做过的一切
+  --packages     与 --uninstall 同用：连同当初为它安装的系统软件包
   --keep-agents  与 --uninstall 同用：即使这台机器上还有智能体在运行
 
 例子：./install.sh --yes'
@@ -293,7 +297,8 @@ $(tail -n 3 "$log")
         PIP_USER=0
         TMPDIR=$home/tmp
         PIP_CACHE_DIR=${PIP_CACHE_DIR:-$home/cache}
-        export PIP_USER TMPDIR PIP_CACHE_DIR
+        PIP_RETRIES=${PIP_RETRIES:-2}
+        export PIP_USER TMPDIR PIP_CACHE_DIR PIP_RETRIES
         mkdir -p "$TMPDIR"
     }
 
@@ -345,24 +350,34 @@ $(tail -n 3 "$log")
         fi
     }
 
-    remove_packages() { # only those that we added and that nothing else has come to need
+    left_packages() { # those that we added and that are still there, on one line
         [ -s "$packages" ] || return 0
-        mine=$(sort -u "$packages" | while read -r name; do
+        sort -u "$packages" | while read -r name; do
             dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$name" 2>/dev/null | sed -n 's/^installed //p'
-        done)
+        done | tr '\n' ' '
+    }
+
+    others_need() { # PACKAGE...: what apt would remove with them, and is not among them
+        LC_ALL=C apt-get -s purge "$@" 2>/dev/null | awk '/^(Remv|Purg) / { print $2 }' | while read -r name; do
+            case " $* " in
+                *" $name "*) ;;
+                *) printf '%s ' "$name" ;;
+            esac
+        done
+    }
+
+    remove_packages() { # another program may have come to use them unknown to apt, so only where it is asked for
+        mine=$(left_packages)
         [ -n "$mine" ] || return 0
         # shellcheck disable=SC2086 # names of packages have no spaces
-        others=$(LC_ALL=C apt-get -s purge $mine 2>/dev/null | awk '/^(Remv|Purg) / { print $2 }' | grep -Fxv "$mine" || true)
-        # shellcheck disable=SC2086,SC2116
-        flat=$(echo $mine)
-        if [ -n "$others" ] || ! may_be_root; then
-            words "! These packages stay, for others may need them: $flat" "! 这些软件包保留，因为别的程序可能需要它们：$flat"
+        set -- $mine
+        if [ -z "$also_packages" ] || [ -n "$(others_need "$@")" ] || ! may_be_root; then
+            words "! These packages of the system were installed for it and stay, for others may use them: $*" \
+                "! 以下系统软件包是为它安装的，但保留下来，因为别的程序可能在用：$*"
         else
-            # shellcheck disable=SC2086
             as_root dpkg --configure -a >/dev/null 2>&1 || true
-            # shellcheck disable=SC2086
-            as_root apt-get -o DPkg::Lock::Timeout=600 -y purge $mine >/dev/null 2>&1 ||
-                words "! apt-get could not remove: $flat" "! apt-get 无法移除：$flat"
+            as_root apt-get -o DPkg::Lock::Timeout=600 -y purge "$@" >/dev/null 2>&1 ||
+                words "! apt-get could not remove: $*" "! apt-get 无法移除：$*"
         fi
     }
 
@@ -386,7 +401,7 @@ $(tail -n 3 "$log")
     }
 
     # ---- the line ------------------------------------------------------------------------------------------------
-    yes='' setup=yes undo='' keep=''
+    yes='' setup=yes undo='' keep='' also_packages=''
     left=$#
     while [ "$left" -gt 0 ]; do
         word=$1
@@ -396,6 +411,7 @@ $(tail -n 3 "$log")
             -h | --help) usage; exit 0 ;;
             --uninstall) undo=yes ;;
             --keep-agents) keep=yes ;;
+            --packages) also_packages=yes ;;
             --no-setup) setup='' ;;
             --yes) yes=yes; set -- "$@" "$word" ;;
             *) set -- "$@" "$word" ;;

@@ -3,11 +3,11 @@
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
 import typer
 from typer._click.core import Command
 
+from clawrack import version
 from clawrack.cli import failing
 from clawrack.cli.frame import Root
 from clawrack.cli.terminal import careful
@@ -43,7 +43,7 @@ def root() -> Command:
 
 def _root(*, version_: bool = typer.Option(False, "--version")) -> None:
     if version_:
-        print(f"clawrack {version('clawrack')}")
+        print(f"clawrack {version()}")
         raise typer.Exit
 
 

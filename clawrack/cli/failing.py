@@ -8,12 +8,12 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from typer._click import exceptions as usage
 from typer.exceptions import Abort, TyperException
 
+from clawrack import version
 from clawrack.cli.frame import NOUNS
 from clawrack.cli.terminal import Terminal, terminal, wrap
 from fleet.base.clean import line
@@ -126,7 +126,7 @@ def _report(error: BaseException, words: Sequence[str]) -> str:
 def report(error: BaseException, words: Sequence[str]) -> str:
     """Return what a report says: types and places in the code; no values, no messages, so no secrets."""
     noun = next((word for word in words[:1] if word in NOUNS), "-")
-    head = [f"clawrack {version('clawrack')}", f"python {sys.version.split()[0]}", f"command {noun}"]
+    head = [f"clawrack {version()}", f"python {sys.version.split()[0]}", f"command {noun}"]
     seen: set[int] = set()
     rows: list[str] = []
     at: BaseException | None = error
