@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from templates.meter.meter.clock import WallClock
+from templates.meter.meter.report import report
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "templates" / "meter"
 PYTHON = os.environ.get("CLAWRACK_METER_PYTHON", sys.executable)
@@ -191,7 +194,10 @@ class Rig:
         return self.request("GET", "/healthz").json
 
     def report(self) -> Json:
-        command = [PYTHON, "-m", "meter", "report", "--json"]
+        return report(self.ledger, WallClock())
+
+    def printed_report(self, *words: str) -> Json:
+        command = [PYTHON, "-m", "meter", "report", "--json", *words]
         done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=True, timeout=20)
         return json.loads(done.stdout)
 
@@ -225,3 +231,15 @@ def _pieces(wire: socket.socket) -> Iterator[bytes]:
         yield piece
         if piece.endswith(b"0\r\n\r\n"):
             return
+
+
+def peak_memory(pid: int) -> float:
+    """Return the most memory that a process has held, in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

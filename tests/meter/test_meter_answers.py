@@ -4,7 +4,7 @@ import gzip
 import json
 
 import pytest
-from meter_rig import CHAT, MESSAGES, Agent, Json, Rig, ask
+from meter_rig import CHAT, MESSAGES, Agent, Json, Rig, ask, peak_memory
 
 FRONT_DESK = Agent("front-desk", 1)
 COMMAND = "clawrack key set"
@@ -173,6 +173,22 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(shared: Rig) -> N
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_a_body_of_very_many_values_is_refused_before_it_costs_memory(shared: Rig) -> None:
+    refused = shared.call(FRONT_DESK, b'{"a": [' + b"[]," * 3_000_000 + b"1]}")
+    assert refused.status == 413
+    assert "values" in refused.error
+    assert shared.process is not None
+    assert peak_memory(shared.process.pid) < 150
+
+
+def test_a_picture_of_ten_megabytes_goes_through(shared: Rig) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "QUJD" * 2_500_000}}
+    message = {"role": "user", "content": [{"type": "text", "text": "这是什么"}, picture]}
+    assert "只是练习" in shared.call(FRONT_DESK, {"model": "main", "messages": [message]}).text
+    assert shared.process is not None
+    assert peak_memory(shared.process.pid) < 150
 
 
 def test_a_compressed_body_is_refused_not_unpacked(shared: Rig) -> None:

@@ -8,10 +8,12 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import aiohttp
-from meter_rig import CHAT, Agent, Reply, Rig, ask, breaks_off, rest_of, wait_until
+import pytest
+from meter_rig import CHAT, Agent, Reply, Rig, ask, breaks_off, cpu_seconds, peak_memory, rest_of, wait_until
+
+from templates.meter.meter.ledger import Ledger
 
 SLOW = Agent("slow-one", 9)
 
@@ -159,6 +161,50 @@ def test_a_one_shot_goes_through_practice_once_whatever_is_restarted(slow_rig: C
     assert {(one["route"], one["calls"]) for one in rig.sums()} == {("practice", 2), ("slow", 2)}
 
 
+def test_a_one_shot_whose_route_is_missing_does_not_take_the_usual_one(slow_rig: Callable[..., Rig]) -> None:
+    rig = slow_rig(pieces=1)
+    canary = rig.agent("slow-one", 9, route="slow", once={"route": "elsewhere", "id": "canary-1"})
+    refused = rig.call(canary)
+    assert refused.status == 503
+    assert "elsewhere" in refused.error
+    assert rig.sums() == []
+
+
+def test_the_report_is_printed_as_json_from_any_day_on_while_the_meter_runs(rig: Rig) -> None:
+    agent = rig.agent("front-desk", 1)
+    rig.start().call(agent)
+    printed = rig.printed_report()
+    assert printed == rig.report()
+    assert printed["usage"][0]["calls"] == 1
+    assert printed["usage"][0]["estimated"] is True
+    assert rig.printed_report("--since", "2999-01-01")["usage"] == []
+
+
+def test_a_clock_that_is_behind_is_said_so_and_counts_into_the_highest_day(rig: Rig) -> None:
+    agent = rig.agent("front-desk", 1)
+    Ledger(rig.ledger, Tomorrow()).close()
+    rig.start()
+    assert rig.call(agent).status == 200
+    assert rig.sums()[0]["day"] == "2999-01-01"
+    assert rig.report()["clock_behind"] is True
+    assert rig.health()["clock"] == "behind"
+    assert "behind=yes counts_into=2999-01-01" in rig.log
+
+
+@pytest.mark.parametrize("moment", [0.2, 0.5])
+def test_a_kill_at_any_moment_never_charges_less_than_agents_have_received(
+    slow_rig: Callable[..., Rig], moment: float
+) -> None:
+    rig = slow_rig(pieces=6, pause=0.05)
+    pid = rig.process.pid if rig.process else 0
+    received = asyncio.run(received_until_killed(rig, pid, moment))
+    rig.ended()
+    rig.start()
+    charged = sum(one["output_tokens"] for one in rig.sums())
+    assert charged >= received
+    assert rig.report()["open"] == []
+
+
 def test_a_one_shot_takes_exactly_one_of_many_calls_at_once(slow_rig: Callable[..., Rig]) -> None:
     rig = slow_rig(pieces=1)
     canary = rig.agent("slow-one", 9, route="slow", once={"route": "practice", "id": "canary-1"})
@@ -214,10 +260,16 @@ def test_two_hundred_streams_at_once_in_bounded_memory(slow_rig: Callable[..., R
 
 
 def test_a_start_costs_less_than_half_a_second_of_the_processor(rig: Rig) -> None:
-    rig.start()
-    assert rig.process is not None
-    assert cpu_seconds(rig.process.pid) < 0.75
-    assert peak_memory(rig.process.pid) < 60
+    spent = 9.9
+    for _ in range(3):
+        process = rig.start().process
+        assert process is not None
+        spent = min(spent, cpu_seconds(process.pid))
+        assert peak_memory(process.pid) < 60
+        rig.stop()
+        if spent < 0.5:
+            return
+    assert spent < 0.5
 
 
 def test_a_wrong_address_to_listen_on_is_a_sentence(rig: Rig) -> None:
@@ -241,6 +293,31 @@ def test_a_half_sent_request_does_not_hold_up_the_others(rig: Rig) -> None:
         half.close()
 
 
+class Tomorrow:
+    """A clock far ahead."""
+
+    def day(self) -> str:
+        return "2999-01-01"
+
+
+async def received_until_killed(rig: Rig, pid: int, moment: float) -> int:
+    """Keep 40 agents' calls going, kill the meter at the moment, and return the tokens that reached anyone."""
+    received = 0
+    connector = aiohttp.TCPConnector(limit=0, local_addr=(SLOW.address, 0))
+    asyncio.get_running_loop().call_later(moment, os.kill, pid, signal.SIGKILL)
+    async with aiohttp.ClientSession(connector=connector, headers={"x-api-key": SLOW.key}) as session:
+
+        async def keep_asking() -> None:
+            nonlocal received
+            while True:
+                async with session.post(f"http://127.0.0.1:{rig.port}{CHAT}", json=ask(stream=True)) as answer:
+                    async for piece in answer.content.iter_any():
+                        received += 10 * piece.count(b'"piece":')
+
+        await asyncio.gather(*[keep_asking() for _ in range(40)], return_exceptions=True)
+    return received
+
+
 async def many(rig: Rig, agent: Agent, count: int, padding: int = 0) -> list[str]:
     """Return the bodies of so many streamed calls made at once, each with a system prompt of so many bytes."""
     messages = [{"role": "system", "content": "x" * padding}, {"role": "user", "content": "hello"}]
@@ -261,15 +338,3 @@ def joined(body: bytes) -> str:
     """Return a stream's text where it is an answer in OpenAI's style, else the body."""
     events = [event for event in Reply(200, {}, body).events() if "choices" in event]
     return "".join(event["choices"][0]["delta"].get("content", "") for event in events) or body.decode()
-
-
-def peak_memory(pid: int) -> float:
-    """Return the most memory that a process has held, in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -19,7 +19,7 @@ from .routes import RouteFailed
 from .watch import Watch
 from .writer import Writer
 
-_PROBE_SECONDS = 10
+_PROBE_SECONDS = 10.0
 
 
 class Meter:
@@ -33,7 +33,8 @@ class Meter:
         self._calls = Calls(writer)
         self._bodies = Bodies()
         self._arriving: set[Exchange] = set()
-        self._probed = 0.0
+        self._probed = -_PROBE_SECONDS
+        self._clock_behind = False
 
     def application(self) -> web.Application:
         """Return the addresses as aiohttp serves them."""
@@ -56,6 +57,7 @@ class Meter:
             "state": "draining" if self.draining else "serving",
             "generation": config.generation,
             "ledger": "writable" if fault is None else "unusable",
+            "clock": "behind" if self._clock_behind else "right",
             "routes": "usable" if config.routing is not None else "broken",
             "agents": len(config.agents),
             "agents_broken": len(config.broken),
@@ -68,7 +70,7 @@ class Meter:
         if self._writer.failing is not None or time.monotonic() - self._probed > _PROBE_SECONDS:
             self._probed = time.monotonic()
             with contextlib.suppress(LedgerUnusable):
-                await self._writer.submit(lambda ledger: ledger.touch())
+                self._clock_behind = await self._writer.submit(lambda ledger: ledger.touch())
         return self._writer.failing
 
     async def models(self, request: web.Request) -> web.StreamResponse:

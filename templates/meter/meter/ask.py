@@ -14,6 +14,9 @@ Style = Literal["openai", "anthropic"]
 MOST_TOKENS = 10_000_000
 """A larger wish for an answer's length is a mistake, not a wish."""
 
+MOST_VALUES = 400_000
+"""Brackets, braces and commas in a body: what reading it costs in memory is theirs more than its length's."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ask:
@@ -31,7 +34,7 @@ def parse(style: Style, body: bytes) -> Ask:
     """Read a request's body.
 
     Raises:
-        Refusal: ``not-json``, ``bad-field`` (with the field), ``model-unknown``.
+        Refusal: ``body-intricate``, ``not-json``, ``bad-field`` (with the field), ``model-unknown``.
     """
     request = _object(body)
     if not isinstance(model := request.get("model"), str):
@@ -74,6 +77,8 @@ def _text(content: object) -> str:
 
 
 def _object(body: bytes) -> dict[str, object]:
+    if sum(body.count(mark) for mark in (b"[", b"{", b",")) > MOST_VALUES:
+        raise Refusal("body-intricate")
     try:
         value: object = json.loads(body)
     except (ValueError, RecursionError):

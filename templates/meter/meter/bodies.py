@@ -6,9 +6,9 @@ from aiohttp import web
 
 from .refusal import Refusal
 
-MOST_BYTES = 16 << 20
+MOST_BYTES = 12 << 20
 """Of one body."""
-MOST_TOGETHER = 64 << 20
+MOST_TOGETHER = 48 << 20
 """Of all bodies in memory; the container's own limit must never be reached by what agents send."""
 SECONDS = 60
 

@@ -65,14 +65,15 @@ class Calls:
             log.line("call", agent=agent.name, route=way.name, **numbers, ended=ended)
 
     def _way(self, routes: Mapping[str, Route], agent: Agent) -> Way:
-        """Choose the one-shot route where there is an unspent one, else the usual route."""
-        once = agent.once
-        if once is not None and (agent.name, once.id) not in self._spent and (route := routes.get(once.route)):
-            self._spent.add((agent.name, once.id))
-            return Way(once.route, route, once.id)
-        if route := routes.get(agent.route):
-            return Way(agent.route, route)
-        raise Refusal("route-missing", {"agent": agent.name, "route": agent.route})
+        """Choose the one-shot route where there is an unspent one, else the usual route; never one for the other."""
+        once = agent.once if agent.once and (agent.name, agent.once.id) not in self._spent else None
+        name = once.route if once else agent.route
+        if (route := routes.get(name)) is None:
+            raise Refusal("route-missing", {"agent": agent.name, "route": name})
+        if once is None:
+            return Way(name, route)
+        self._spent.add((agent.name, once.id))
+        return Way(name, route, once.id)
 
     async def _reserve(self, agent: Agent, way: Way, ask: Ask, caps: Caps) -> int:
         price = way.route.highest(ask)

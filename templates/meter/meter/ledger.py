@@ -199,9 +199,10 @@ class Ledger:
         self._db.execute(_CHARGE, values)
         self._db.execute("DELETE FROM reservations WHERE id = ?", (reservation,))
 
-    def touch(self) -> None:
-        """Write something that changes nothing, to learn whether the ledger can be written."""
+    def touch(self) -> bool:
+        """Write something that changes nothing, to learn whether it can be done; return ``clock_is_behind``."""
         self._db.execute("UPDATE high_day SET day = day")
+        return self.clock_is_behind()
 
     def close(self) -> None:
         """Close it; everything that was acknowledged is already on disk."""

@@ -19,6 +19,7 @@ SHAPES: dict[str, tuple[int, str, str]] = {
     "draining": (503, "server_error", "overloaded_error"),
     "busy": (503, "server_error", "overloaded_error"),
     "body-large": (413, "invalid_request_error", "request_too_large"),
+    "body-intricate": (413, "invalid_request_error", "request_too_large"),
     "body-slow": (408, "invalid_request_error", "invalid_request_error"),
     "body-encoded": (415, "invalid_request_error", "invalid_request_error"),
     "not-json": (400, "invalid_request_error", "invalid_request_error"),
