@@ -137,8 +137,7 @@ secrets_back() { # the folder stays: the container's mount names it
 
 # --- stopping, and proving it -------------------------------------------------------------------------------------
 
-# halt_box: asks it to stop, waits, and does not believe it before Docker says so. A box that had to be killed
-# leaves a mark: its kind may refuse a new container for a while (`owner_lease`).
+# halt_box: asks it to stop, waits, and does not believe it before Docker says so.
 halt_box() {
     need_docker
     supervisor_stop
@@ -148,19 +147,22 @@ halt_box() {
     absent) return 0 ;;
     true*) fail not-stopped "$CONT still runs" ;;
     esac
-    note_unclean "$STATE"
 }
 
+# Docker waits as long as the container was created with (`stop_timeout`), then kills. What a failed trial is
+# doing is going to be thrown away: it is not waited for that long.
 docker_stop() {
-    wait_s=$(field "$DIR/releases/$(wanted_release)/spec" stop_timeout)
-    is_number "$wait_s" 1 900 || wait_s=30
-    DK_LIMIT=$((wait_s + 60)) dk stop -t "$wait_s" "$CONT" >/dev/null 2>&1 ||
-        dk kill "$CONT" >/dev/null 2>&1 || :
+    set -- stop
+    [ "$(field "$DIR/trial" stage)" != reverting ] || set -- stop -t 10
+    DK_LIMIT=960 dk "$@" "$CONT" >/dev/null 2>&1 || dk kill "$CONT" >/dev/null 2>&1 || :
 }
 
-note_unclean() { # `running exit oom id`
-    # shellcheck disable=SC2086 # words
-    set -- $1
+# A box that had to be killed leaves a mark: with its `owner_lease` open, its kind refuses a new container on the
+# same state for that many seconds (the same container would be let in).
+note_unclean() { # of the current box, which has just been halted
+    # shellcheck disable=SC2086 # the words of STATE: running, exit code, oom-killed, id
+    set -- $STATE
+    [ "$1" != absent ] || return 0
     if [ "$3" = false ] && { [ "$2" -lt 128 ] || [ "$2" = 130 ] || [ "$2" = 143 ]; }; then return 0; fi
     lease_s=$(field "$DIR/releases/$(wanted_release)/spec" owner_lease)
     is_number "$lease_s" 1 900 || return 0

@@ -130,6 +130,7 @@ trial_swap() { # RELEASE SECONDS
     failpoint trial-noted
     [ -z "$old" ] || {
         halt_box
+        note_unclean
         failpoint trial-stopped
         take_snapshot "$1"
         failpoint trial-snapshot

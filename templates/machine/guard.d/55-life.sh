@@ -17,6 +17,7 @@ verb_stop() { # TOKEN NAME
     echo 1 | put "$DIR/stopped" # first: a power cut from here on must not bring it back
     failpoint stop-noted
     halt_box
+    note_unclean
 }
 
 verb_restart() { # TOKEN NAME

@@ -99,7 +99,10 @@ install_units() { # FOLDER
     for unit in $UNIT_NAMES; do
         record "file $UNITS/$unit"
         while IFS= read -r line; do
-            case $line in *@GUARD@*) line="${line%%@GUARD@*}$GUARD${line#*@GUARD@}" ;; esac
+            case $line in
+            *@GUARD@*) line="${line%%@GUARD@*}$GUARD${line#*@GUARD@}" ;;
+            *@DATA@*) line="${line%%@DATA@*}$DATA${line#*@DATA@}" ;;
+            esac
             printf '%s\n' "$line"
         done <"$1/$unit" | place "$UNITS/$unit" 0644
     done
