@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import docker
+if TYPE_CHECKING:  # it takes 100 ms to import, and most commands never need it
+    import docker
 
 MIB = 1 << 20
 
@@ -47,7 +48,7 @@ class Channel(Protocol):
 
 
 class Port(Protocol):
-    """One machine.
+    """One machine. Threads may share it.
 
     Every method may raise Unreachable (WireCut, TimedOut): then what it asked for may or may not have happened.
     """
@@ -80,6 +81,9 @@ class Port(Protocol):
     def lines(self, words: Sequence[str], *, root: bool = False, idle: float | None = None) -> Iterator[bytes]:
         """Yield the output line by line while the command runs; closing the iterator ends the command.
 
+        A line has no line end, and at most 64 KiB: what is longer is left out. ActionFailed is raised at the end of a
+        command that ended by itself and not with 0.
+
         Args:
             words: the program and its arguments.
             root: as root, by sudo where the login is another.
@@ -87,7 +91,7 @@ class Port(Protocol):
         """
         ...
 
-    def docker(self) -> docker.APIClient:
+    def docker(self) -> "docker.APIClient":
         """Return a client of the machine's Docker engine: for reading, and for loading images."""
         ...
 

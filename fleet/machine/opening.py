@@ -1,0 +1,161 @@
+"""Opening a connection: Fabric's, with what Fabric leaves open closed.
+
+Fabric trusts any host key (AutoAddPolicy, connection.py), reads ~/.ssh/config (which may redirect the host and add
+keys), and offers every key it finds. None of that happens here.
+"""
+
+import functools
+import random
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import fabric  # pyright: ignore[reportMissingTypeStubs] - it has none
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from fleet.base.errors import ClawrackError, Refused, TimedOut, Unreachable
+from fleet.machine import hostkey, tcp, watch
+from fleet.machine.hostkey import HostKey
+from fleet.machine.login import Login, OneAttempt
+from fleet.machine.refusals import HostKeyChanged, HostKeyUnknown
+from fleet.machine.target import Target
+from fleet.machine.transport import Wire
+
+CONNECTING = 8.0
+GREETING = 15.0
+KEY_EXCHANGE = 15.0
+LOGIN = 30.0
+# sshd turns visitors away at random from the tenth that has not logged in yet (MaxStartups 10:30:100), and says so by
+# hanging up. Nothing has happened then, so we come again, later.
+_COME_AGAIN = (0.2, 0.5, 1.0, 2.0, 4.0)
+# More handshakes at once than this only wait for each other.
+_AT_ONCE = threading.BoundedSemaphore(48)
+_gates: defaultdict[tuple[str, int], threading.Lock] = defaultdict(threading.Lock)
+
+
+class _OnlyPinned(paramiko.MissingHostKeyPolicy):
+    """Accepts the pinned host key, and none else."""
+
+    def __init__(self, target: Target, pinned: HostKey | None) -> None:
+        self._target = target
+        self._pinned = pinned
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        """Compare; called before any login is attempted.
+
+        Raises:
+            HostKeyUnknown: none is pinned. HostKeyChanged: another is.
+        """
+        del client, hostname
+        shown = hostkey.of(key)
+        if self._pinned is None:
+            raise HostKeyUnknown(self._target.place, shown.fingerprint, shown.kind)
+        if shown != self._pinned:
+            raise HostKeyChanged(self._target.place, self._pinned.fingerprint, shown.fingerprint)
+
+
+if TYPE_CHECKING:
+    _Fabric: Any = None
+else:
+    _Fabric = fabric.Connection
+
+
+class _Strict(_Fabric):
+    """Fabric's connection with a pinned host key, one login attempt, and nobody's configuration files."""
+
+    def __init__(self, target: Target, login: Login, pinned: HostKey | None, sock: tcp.WireSocket) -> None:
+        kind = pinned.kind if pinned else "ssh-ed25519"
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            host=target.address,
+            user=target.user,
+            port=target.port,
+            config=_config(),
+            gateway=False,
+            forward_agent=False,
+            connect_timeout=int(KEY_EXCHANGE),
+            connect_kwargs={
+                "sock": sock,
+                "transport_factory": lambda *_, **__: Wire(sock, kind),  # pyright: ignore[reportUnknownLambdaType]
+                "auth_strategy": OneAttempt(target, login),
+                "auth_timeout": LOGIN,
+                "compress": False,
+            },
+        )
+        self.client.set_missing_host_key_policy(_OnlyPinned(target, pinned))
+
+    def derive_shorthand(self, host_string: str) -> dict[str, Any]:
+        """Take the address as it is: Fabric would look for a user and a port in it."""
+        return {"host": host_string, "user": None, "port": None}
+
+
+@functools.cache
+def _config() -> fabric.Config:
+    """Return Fabric's configuration as it is built in, with no file read."""
+    return fabric.Config(ssh_config=paramiko.SSHConfig(), lazy=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An open connection."""
+
+    wire: Wire
+    _client: paramiko.SSHClient
+
+    def close(self) -> None:
+        """End it."""
+        self._client.close()
+
+
+def open_link(target: Target, login: Login, pinned: HostKey | None) -> Link:
+    """Connect, prove who they are, then who we are.
+
+    Raises:
+        Unreachable: nobody there, nobody that speaks SSH, or nobody that takes our key.
+        Refused: host key unknown or changed, too old a server, Windows, no passwords, a second factor.
+        BadInput: wrong password.
+    """
+    with _gates[target.address, target.port], _AT_ONCE:
+        for pause in (*_COME_AGAIN, None):
+            try:
+                return _open_once(target, login, pinned)
+            except tcp.Busy as busy:
+                if pause is None:
+                    raise Unreachable("ssh.too_busy", where=target.place) from busy
+                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that not all come again at once
+    raise AssertionError
+
+
+def _open_once(target: Target, login: Login, pinned: HostKey | None) -> Link:
+    sock = tcp.connect(target, CONNECTING)
+    try:
+        tcp.greeting(sock, target, GREETING)
+        connection = _Strict(target, login, pinned, sock)
+        connection.open()
+        wire: Wire = connection.transport
+        wire.settle(str(target))
+    except BaseException as error:
+        sock.close()
+        told = _told(error, target)
+        if told is error:
+            raise
+        raise told from error
+    watch.over(wire)
+    return Link(wire, connection.client)
+
+
+def _told(error: BaseException, target: Target) -> BaseException:
+    """Return the error that a person is told."""
+    match error:
+        case ClawrackError() | tcp.Busy():
+            return error
+        case IncompatiblePeer():
+            return Refused("ssh.too_old", where=target.place, shown=str(error))
+        case TimeoutError():
+            return TimedOut("ssh.no_handshake", where=target.place, reason=str(error))
+        case paramiko.SSHException() | OSError() | EOFError():
+            return Unreachable("ssh.no_handshake", where=target.place, reason=str(error) or "hung up")
+        case _:
+            return error

@@ -1,0 +1,182 @@
+"""A machine at the end of a wire: the one SSH class.
+
+Fabric's Connection opens the connection; everything after runs on its transport, one exec channel per command. What is
+stricter than Fabric and paramiko, and what is quicker, is told in docs/decisions/0003-one-ssh-class.md.
+"""
+
+import contextlib
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from fleet.base.errors import Refused, Unreachable
+from fleet.base.secret import Secret
+from fleet.machine import opening, process, quote, sudo, transport
+from fleet.machine.hostkey import HostKey
+from fleet.machine.login import Login
+from fleet.machine.port import MIB, Ran
+from fleet.machine.process import Deadline
+from fleet.machine.slots import Slots
+from fleet.machine.socketlike import ProcessSocket
+from fleet.machine.stream import Stream
+from fleet.machine.target import Target
+
+if TYPE_CHECKING:
+    import docker
+
+# sshd's MaxSessions is 10 unless told otherwise. It counts commands, not forwarded connections.
+SESSIONS = 8
+_OPENING = 20.0
+_SOCKET = "/var/run/docker.sock"
+# Ends the command when our end of its input closes: a server does not, and a quiet `logs -f` would stay for ever.
+_TIED = (
+    '"$@" </dev/null & p=$!; exec 3<&0 >&- 2>&-; { cat <&3; kill "$p"; } >/dev/null 2>&1 & w=$!; '
+    'wait "$p"; s=$?; kill "$w"; exit "$s"'
+)
+
+
+class SshPort:
+    """One machine over SSH. Threads may share it; one connection serves them all, and is opened again when it died.
+
+    Args:
+        name: the machine's name, for messages.
+        target: where it is and who we are there.
+        login: the key, or a password.
+        host_key: the pinned key; None refuses, with the fingerprint shown.
+        sudo_password: for a login that is not root, while sudo still asks.
+        docker_socket: where the machine's Docker engine listens.
+    """
+
+    def __init__(  # noqa: PLR0913 - all but the first four have their usual values
+        self,
+        name: str,
+        target: Target,
+        login: Login,
+        host_key: HostKey | None,
+        *,
+        sudo_password: Secret | None = None,
+        docker_socket: str = _SOCKET,
+    ) -> None:
+        self._name = name
+        self._target = target
+        self._login = login
+        self._host_key = host_key
+        self._sudo_password = sudo_password
+        self._docker_socket = docker_socket
+        self._lock = threading.Lock()
+        self._link: opening.Link | None = None
+        self._slots = Slots(SESSIONS)
+        self._docker_lock = threading.Lock()
+        self._docker: docker.APIClient | None = None
+
+    @property
+    def name(self) -> str:
+        """The machine's name, for messages."""
+        return self._name
+
+    @property
+    def target(self) -> Target:
+        """Where the machine is, and who we are there."""
+        return self._target
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        stdin: bytes | Iterable[bytes] = b"",
+        timeout: float = 60.0,
+        cap: int = MIB,
+        root: bool = False,
+    ) -> Ran:
+        """Run a command to its end; see Port."""
+        deadline = Deadline(self._name, timeout)
+        with self._started(words, root, deadline) as (stream, said):
+            ran = process.finish(stream, stdin, deadline, cap)
+        ran = Ran(ran.code, ran.out, said + ran.err, cut=ran.cut) if said else ran
+        refusal = sudo.why(ran, self._name) if root and self._needs_sudo() else None
+        if refusal:
+            raise refusal
+        return ran
+
+    def lines(self, words: Sequence[str], *, root: bool = False, idle: float | None = None) -> Iterator[bytes]:
+        """Follow a command's output; see Port."""
+        with self._started(words, root, Deadline(self._name, _OPENING), tied=True) as (stream, _):
+            yield from process.lines(stream, self._name, idle)
+
+    def docker(self) -> "docker.APIClient":
+        """Return a client of the machine's Docker engine; see Port."""
+        from fleet.machine.engine import client  # noqa: PLC0415 - docker takes 100 ms to import; few need it
+
+        with self._docker_lock:
+            if self._docker is None:
+                self._docker = client(self._dial_docker)
+            return self._docker
+
+    def dial(self, address: str, port: int, timeout: float = 10.0) -> ProcessSocket:
+        """Connect from the machine to a TCP port that it can reach; see Port."""
+        try:
+            stream = self.connect().open("direct-tcpip", transport.tcp_target(address, port), timeout)
+        except transport.NotOpened as error:
+            if error.code == transport.PROHIBITED:
+                raise Refused("ssh.forwarding_off", where=self._name) from error
+            raise Unreachable("wire.no_dial", where=self._name, address=address, port=port) from error
+        return ProcessSocket(stream, self._name, timeout)
+
+    def connect(self) -> transport.Wire:
+        """Return the connection, opened now if there is none that lives.
+
+        Raises:
+            ClawrackError: as ``opening.open_link`` says.
+        """
+        with self._lock:
+            if self._link is None or not self._link.wire.is_active():
+                self._slots = Slots(SESSIONS)
+                self._link = opening.open_link(self._target, self._login, self._host_key)
+            return self._link.wire
+
+    def close(self) -> None:
+        """End the connection, and all that runs on it."""
+        with self._lock:
+            link, self._link = self._link, None
+        if link:
+            link.close()
+
+    def _needs_sudo(self) -> bool:
+        return self._target.user != "root"
+
+    @contextlib.contextmanager
+    def _started(
+        self, words: Sequence[str], root: bool, deadline: Deadline, *, tied: bool = False
+    ) -> Generator[tuple[Stream, bytes]]:
+        """Start a command, as root if asked; give its stream, and what it said before its input was ready."""
+        by_sudo = root and self._needs_sudo()
+        mark = sudo.new_mark() if by_sudo and self._sudo_password else ""
+        if by_sudo:
+            words = sudo.asking(words, mark) if mark else sudo.plain(words)
+        line = quote.line(("/bin/sh", "-c", _TIED, "sh", *words) if tied and not mark else words)
+        wire = self.connect()
+        with self._slots.one(self._name, deadline) as slot:
+            stream = slot.open(lambda: wire.open("session", b"", min(_OPENING, deadline.left())))
+            try:
+                stream.exec(line)
+                said = b""
+                if mark and self._sudo_password:
+                    said = sudo.hand_over(stream, self._sudo_password, mark, self._name, deadline)
+                yield stream, said
+            finally:
+                stream.kill()
+
+    def _dial_docker(self, timeout: float) -> ProcessSocket:
+        """Connect to the machine's Docker engine: its socket where the login may use it, else through sudo."""
+        if not self._needs_sudo():
+            try:
+                fields = transport.unix_target(self._docker_socket)
+                stream = self.connect().open("direct-streamlocal@openssh.com", fields, min(_OPENING, timeout))
+                return ProcessSocket(stream, self._name, timeout)
+            except transport.NotOpened as error:
+                if error.code != transport.PROHIBITED:
+                    raise Unreachable("docker.not_running", where=self._name) from error
+        held = contextlib.ExitStack()
+        deadline = Deadline(self._name, min(_OPENING, timeout))
+        stream, _ = held.enter_context(self._started(("docker", "system", "dial-stdio"), True, deadline))
+        return ProcessSocket(stream, self._name, timeout, held.close)

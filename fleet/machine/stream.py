@@ -1,0 +1,216 @@
+"""One channel of an SSH connection: bytes both ways, never more in memory than its window."""
+
+import contextlib
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+import paramiko
+from paramiko.buffered_pipe import BufferedPipe
+from paramiko.common import cMSG_CHANNEL_REQUEST, cMSG_CHANNEL_WINDOW_ADJUST
+from paramiko.message import Message
+
+from fleet.base.errors import ActionFailed, WireCut
+
+WINDOW = 1 << 21
+PACKET = 1 << 15
+
+if TYPE_CHECKING:
+
+    class _Channel(paramiko.Channel):
+        """What paramiko's channel has and its stubs leave out."""
+
+        def _check_add_window(self, n: int) -> int: ...
+        def _handle_request(self, m: Message) -> None: ...
+        def _window_adjust(self, m: Message) -> None: ...
+        def _set_transport(self, transport: object) -> None: ...
+        def _set_window(self, window_size: int, max_packet_size: int) -> None: ...
+
+    Pipe = BufferedPipe[Any]
+else:
+    _Channel = paramiko.Channel
+    Pipe = BufferedPipe
+
+
+class _Connection(Protocol):
+    """What a stream needs of its connection."""
+
+    def is_active(self) -> bool: ...
+    def post(self, message: Message) -> None: ...
+
+
+class _Bell(threading.Event):
+    """Rings when anything happens. Two buffers share it, so a buffer that runs empty may not silence it."""
+
+    def clear(self) -> None:
+        """Do nothing: paramiko's buffers call this."""
+
+    def silence(self) -> None:
+        super().clear()
+
+
+class _Bounded(Pipe):
+    """A buffer that ends the connection when the other side sends more than its window allows."""
+
+    def feed(self, data: bytes) -> None:
+        if len(self) + len(data) > 2 * WINDOW:
+            raise paramiko.SSHException("more data than the window allows")
+        super().feed(data)
+
+
+class Stream(_Channel):
+    """A channel that tells when something happened: data, room to send, the end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self._bell = _Bell()
+        self.in_buffer = _Bounded()
+        self.in_stderr_buffer = _Bounded()
+        self.in_buffer.set_event(self._bell)
+        self.in_stderr_buffer.set_event(self._bell)
+        self.where = ""
+        self.signal = 0
+        self._command = False
+        self.refusal: int | None = None
+
+    def attach(self, transport: "_Connection") -> None:
+        """Belong to a connection."""
+        self._wire = transport
+        self._set_transport(transport)
+        self._set_window(WINDOW, PACKET)
+
+    # What arrives, called by the connection's thread.
+
+    def on_request(self, message: Message) -> None:
+        """Take an exit status, or an exit signal, which paramiko does not know."""
+        start = message.packet.tell()
+        if message.get_text() == "exit-signal":
+            message.get_boolean()
+            number = getattr(signal, f"SIG{message.get_text()}", signal.SIGKILL)
+            self.signal = int(number)
+            self.status_event.set()
+        else:
+            message.packet.seek(start)
+            self._handle_request(message)
+        self._bell.set()
+
+    def on_room(self, message: Message) -> None:
+        """Learn that more may be sent."""
+        self._window_adjust(message)
+        self._bell.set()
+
+    # What a command is to us.
+
+    def exec(self, line: bytes) -> None:
+        """Start a command. The server's yes is not waited for: its no ends the channel."""
+        self._command = True
+        message = Message()
+        message.add_byte(cMSG_CHANNEL_REQUEST)
+        message.add_int(self.remote_chanid)
+        message.add_string("exec")
+        message.add_boolean(True)
+        message.add_string(line)
+        self._post(message)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something happens, at most so long."""
+        self._bell.wait(seconds)
+        self._bell.silence()
+
+    def take(self) -> tuple[bytes, bytes]:
+        """Return the output and error output that came since, and let the other side send as much again."""
+        out, err = self.in_buffer.empty(), self.in_stderr_buffer.empty()
+        room = self._check_add_window(len(out) + len(err)) if out or err else 0
+        if room:
+            message = Message()
+            message.add_byte(cMSG_CHANNEL_WINDOW_ADJUST)
+            message.add_int(self.remote_chanid)
+            message.add_int(room)
+            self._post(message)
+        return out, err
+
+    def put(self, data: bytes) -> int:
+        """Send the beginning of the data without waiting for room; return how many bytes went.
+
+        Raises:
+            WireCut: the connection is gone.
+        """
+        if self.closed:
+            self.check()
+            return len(data)
+        self.settimeout(0.0)
+        try:
+            sent = self.send(data[:PACKET])
+        except TimeoutError:
+            return 0
+        except (OSError, EOFError) as error:
+            self.check()
+            if not self.closed:
+                raise WireCut("wire.cut", where=self.where) from error
+            return len(data)
+        self.check()
+        return sent or len(data)
+
+    def end_input(self) -> None:
+        """Say that no more input comes."""
+        try:
+            self.shutdown_write()
+        except (OSError, EOFError) as error:
+            raise WireCut("wire.cut", where=self.where) from error
+
+    def over(self) -> bool:
+        """Tell whether no more output will come.
+
+        Raises:
+            WireCut: because the connection is gone, before the other side had said its last.
+        """
+        if self.eof_received or self.closed:
+            self.check()
+            return True
+        return False
+
+    def exited(self) -> bool:
+        """Tell whether the command's exit status is known."""
+        return self.exit_status >= 0 or self.signal > 0
+
+    def code(self) -> int | None:
+        """Return the exit status (128 + n for signal n), None while the command runs.
+
+        Raises:
+            ActionFailed: the server would not start it, or does not say how it ended.
+        """
+        if self.exited():
+            return 128 + self.signal if self.signal else self.exit_status
+        if self.closed:
+            self.check()
+            raise ActionFailed("ssh.no_exec", where=self.where)
+        return None
+
+    def check(self) -> None:
+        """Raise WireCut when the connection is gone and the command had not ended."""
+        if not self._wire.is_active() and not self.exited() and not self.eof_received:
+            raise WireCut("wire.cut", where=self.where)
+
+    def kill(self) -> None:
+        """Ask for the command's end (servers may not grant it) and close the channel."""
+        if self.closed:
+            return
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException, WireCut):
+            if self._command and not self.exited():
+                self._ask_to_end()
+            self.close()
+
+    def _ask_to_end(self) -> None:
+        message = Message()
+        message.add_byte(cMSG_CHANNEL_REQUEST)
+        message.add_int(self.remote_chanid)
+        message.add_string("signal")
+        message.add_boolean(False)
+        message.add_string("TERM")
+        self._post(message)
+
+    def _post(self, message: Message) -> None:
+        try:
+            self._wire.post(message)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise WireCut("wire.cut", where=self.where) from error
