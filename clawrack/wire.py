@@ -12,7 +12,7 @@ from fleet.api import Fleet
 from fleet.apply import Hands
 from fleet.base import places
 from fleet.base.disk import replace
-from fleet.base.errors import ActionFailed
+from fleet.base.errors import ActionFailed, Refused
 from fleet.base.event import Listener
 from fleet.journal import Journal
 from fleet.kinds import home_of
@@ -86,7 +86,25 @@ def open_fleet(folder: Path | None = None) -> Fleet:
 def _fleet(folder: Path, ports: Ports) -> Fleet:
     journal = Journal(places.state() / "journal.jsonl", run=secrets.token_hex(6))
     hands = Hands(port=_nowhere, images=_place_image, journal=journal, holder=controller())
-    return Fleet(folder=folder, open=ports, hands=hands)
+    return Fleet(folder=folder, open=ports, hands=hands, leave=_leave)
+
+
+def _leave(name: str, machine: Machine, keep: bool, listen: Listener) -> None:
+    """Take everything of ours off a machine; our key goes last, and then its host key is nobody's business any more."""
+    from installer.unprepare import Removal, unprepare  # noqa: PLC0415 - only one command needs it
+
+    port = _port(name, machine)
+    key = None if machine.local else controller_key()
+    fate = "keep" if keep else "erase"
+    try:
+        with held(port, controller()) as site:
+            unprepare(port, Removal(fate, site.lease, key=key), listen)
+    except Refused as error:
+        if error.key != "guard.absent":
+            raise
+        unprepare(port, Removal(fate, key=key), listen)  # half prepared, or half removed already
+    if not machine.local:
+        pins().forget(name)
 
 
 def _nowhere(name: str) -> Port:

@@ -35,11 +35,13 @@ class Fleet:
         folder: with fleet.yaml, machines/ and agents/.
         open: returns the port of a machine.
         hands: for applying plans.
+        leave: takes everything of ours off a machine (name, how it is reached, whether agents' state stays).
     """
 
     folder: Path
     open: Callable[[str, Machine], Port]
     hands: applying.Hands
+    leave: Callable[[str, Machine, bool, Listener], None]
 
     def wish(self) -> Wish:
         """Return the fleet as its files say it should be.
@@ -196,6 +198,22 @@ class Fleet:
         agent = self._agent(name)
         self._one(Remove(machine=agent.machine, agent=name, keep=keep_state, reason="reason.asked"), listen)
         load.forget_agent(self.folder, name)
+
+    def remove_machine(self, name: str, *, keep_state: bool, listen: Listener = ignore) -> None:
+        """Take everything of ours off a machine, and the machine and its agents out of the folder.
+
+        Raises:
+            BadInput: there is no such machine.
+            Unreachable: it does not answer; it stays in the folder.
+        """
+        wish = self.wish()
+        if name not in wish.machines:
+            raise BadInput("fleet.no_machine", machine=name)
+        self.leave(name, wish.machines[name], keep_state, listen)
+        for agent, found in wish.agents.items():
+            if found.machine == name:
+                load.forget_agent(self.folder, agent)
+        load.forget_machine(self.folder, name)
 
     def usage(self) -> list[UsageRow]:
         """Return what the meters' ledgers hold, machine by machine; a silent machine is left out.
