@@ -30,6 +30,8 @@ class Exchange:
     async def deliver(self, answer: Answer) -> None:
         """Send an answer: events as they come, anything else whole.
 
+        The response is left to be ended by its handler, so an agent that sees the end of an answer knows it settled.
+
         Raises:
             ConnectionError: the other side has gone.
         """
@@ -45,7 +47,6 @@ class Exchange:
             await self.response.prepare(self.request)
             async for piece in pieces:
                 await self.response.write(piece)
-            await self.response.write_eof()
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer with a refusal; where an answer has begun, end the connection instead."""
