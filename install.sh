@@ -325,9 +325,11 @@ $(tail -n 3 "$log")
             make_environment
         fi
         rm -rf "$home/tmp" "$home/cache"
-        ln -sfn "$env" "$home/current.new"
-        mv -T "$home/current.new" "$home/current" 2>/dev/null || { rm -f "$home/current" && mv "$home/current.new" "$home/current"; }
-        ln -sfn "$home/current/bin/clawrack" "$link"
+        if [ "$(readlink "$home/current" 2>/dev/null)" != "$env" ]; then # by a rename, so that there is always one
+            ln -sfn "$env" "$home/current.new"
+            mv -Tf "$home/current.new" "$home/current"
+        fi
+        ours || ln -sfn "$home/current/bin/clawrack" "$link"
         words "✓ clawrack is installed: $link" "✓ clawrack 已安装：$link"
     }
 

@@ -10,6 +10,7 @@ from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
 from fleet.base.clean import clean
+from fleet.base.errors import BadInput
 from fleet.base.outcome import AlreadyTrue
 from fleet.base.words import say
 
@@ -93,7 +94,8 @@ def restart(name: Name, *, json: Json = False) -> None:
 def remove(name: Name, *, keep_state: Keep = True, yes: Yes = False, json: Json = False) -> None:
     """Take an agent off its machine."""
     fleet = open_fleet()
-    fleet.agent(name)
+    if name not in fleet.wish().agents:
+        raise BadInput("fleet.no_agent", agent=name)
     sure(
         name, "question.remove_agent" if keep_state else "question.erase_agent", _again(name, keep=keep_state), yes=yes
     )

@@ -23,7 +23,7 @@ class Person:
 
     def confirm(self, key: str, **params: object) -> bool:
         """Return whether the answer was yes; only yes means yes."""
-        answer = _typed(f"{say(key, **params)} [{say('ask.yes_or_no')}]")
+        answer = _typed(f"{say(key, **params)} [{say('question.yes_or_no')}]")
         return answer.lower() in {"y", "yes", "是", "好", "对"}
 
     def secret(self, key: str, **params: object) -> Secret:

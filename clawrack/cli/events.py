@@ -11,7 +11,7 @@ from typing import Self
 
 import msgspec
 
-from clawrack.cli.terminal import Terminal, cut, pad, wrap
+from clawrack.cli.terminal import Terminal, cut, wrap
 from fleet.base.clean import line
 from fleet.base.event import Event
 from fleet.base.words import find, say
@@ -19,6 +19,7 @@ from fleet.base.words import find, say
 MIB = 1 << 20
 _MARKS = {"done": ("✓", "good"), "already": ("·", "dim"), "failed": ("✗", "bad"), "unknown": ("?", "warn")}
 _BAR = 20
+_WIDE_ENOUGH = 70  # cells
 _WORTH_TELLING = 0.1  # seconds
 
 
@@ -119,20 +120,20 @@ def _after(event: Event) -> str:
 
 
 def under_way(event: Event, elapsed: float, columns: int) -> str:
-    """Return the line of a step under way, in at most so many cells."""
+    """Return the line of a step under way, in at most so many cells: a narrow terminal gets no bar."""
+    tail = f"  {seconds(elapsed)}"
     if event.kind == "progress" and event.total:
-        tail = f"  {bar(event.moved / event.total)} {amount(event)}  {seconds(elapsed)}"
+        room = columns >= _WIDE_ENOUGH
+        tail = f"  {bar(event.moved / event.total)} {amount(event)}{tail}" if room else f"  {amount(event)}{tail}"
     elif event.kind == "progress" and event.moved:
-        tail = f"  {event.moved / MIB:.0f} MB  {seconds(elapsed)}"
-    else:
-        tail = f"  {seconds(elapsed)}"
-    return cut(f"… {pad(text(event), 1)}", max(2, columns - len(tail))) + tail
+        tail = f"  {event.moved / MIB:.0f} MB{tail}"
+    return cut(cut(f"… {text(event)}", max(4, columns - len(tail))) + tail, columns)
 
 
 def bar(share: float) -> str:
-    """Return a bar that is full by this share (0 to 1)."""
+    """Return a bar that is full by this share (0 to 1), of characters that take one cell in every font."""
     full = round(_BAR * min(1.0, max(0.0, share)))
-    return "█" * full + "░" * (_BAR - full)
+    return f"[{'#' * full}{'.' * (_BAR - full)}]"
 
 
 def amount(event: Event) -> str:

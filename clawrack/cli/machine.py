@@ -9,6 +9,7 @@ from clawrack.cli import show
 from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
+from fleet.base.errors import BadInput
 from fleet.base.words import say
 
 app = noun()
@@ -40,7 +41,8 @@ def show_(name: Name, *, json: Json = False) -> None:
 def remove(name: Name, *, keep: Keep = True, yes: Yes = False, json: Json = False) -> None:
     """Remove its agents and everything of ours from a machine."""
     fleet = open_fleet()
-    fleet.machine(name)
+    if name not in fleet.wish().machines:
+        raise BadInput("fleet.no_machine", machine=name)
     sure(name, "question.remove_machine" if keep else "question.erase_machine", _again(name, keep=keep), yes=yes)
     with listening(as_json=json) as listener:
         fleet.remove_machine(name, keep_state=keep, listen=listener)

@@ -1,7 +1,7 @@
 """``clawrack setup``: from a bare machine to an agent that answers."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,12 @@ from clawrack.cli import show
 from clawrack.cli.asking import piped_secret, someone
 from clawrack.cli.common import Json, Yes, here, listening
 from clawrack.cli.frame import Verb, lone
+from fleet.base.words import say
+from installer.answers import Answers, Receipt, Source
 
 app = lone()
-Source = Literal["auto", "registry", "build"]
+TOLD = ("agent", "kind", "version", "machine", "address", "model", "question", "answer", "seconds")
+NEXT = ("talk", "stop", "remove", "leave")
 
 
 @app.command(cls=Verb)
@@ -30,8 +33,6 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     json: Json = False,
 ) -> None:
     """Prepare a machine and start an agent on it."""
-    from installer.setup import Answers  # noqa: PLC0415 - likewise
-
     from clawrack import wire  # noqa: PLC0415 - all that setup stands on; a help page does not wait for it
 
     answers = Answers(
@@ -50,5 +51,16 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
         receipt = wire.setup(answers, listener, someone("clawrack setup --yes", silent=yes or json))
     if json:
         show.as_json("receipt", receipt)
+    elif receipt is None:
+        here().line(say("setup.only_planned"))
     else:
-        show.details(receipt, here())
+        _print(receipt)
+
+
+def _print(receipt: Receipt) -> None:
+    """Print where the agent runs, what it answered, and how to talk to it, stop it and remove it."""
+    to = here()
+    to.line()
+    show.details(receipt, to, TOLD)
+    to.line()
+    show.details(receipt, to, NEXT)

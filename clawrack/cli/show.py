@@ -7,11 +7,12 @@ from typing import cast
 
 import msgspec
 
-from clawrack.cli.terminal import Terminal, cut, pad, width
+from clawrack.cli.terminal import Terminal, cut, pad, width, wrap
 from fleet.base.clean import clean, line
 from fleet.base.words import find, say
 
 FORMAT = 1
+_MOST = 4000  # characters of one value
 _LEAST = 6  # cells: no column gets narrower
 _BYTES = {"free"}
 _LONG = 16  # digits: no more of an id is shown in a table
@@ -49,18 +50,21 @@ def table(rows: Sequence[msgspec.Struct], to: Terminal, empty: str, columns: Seq
         to.line(to.paint(row, "dim") if number == 0 else row)
 
 
-def details(value: msgspec.Struct, to: Terminal, indent: str = "") -> None:
-    """Print one struct, a field on each line; structs inside it come after, indented."""
-    fields = [field for field in value.__struct_fields__ if _worth_showing(getattr(value, field))]
+def details(value: msgspec.Struct, to: Terminal, chosen: Sequence[str] = ()) -> None:
+    """Print one struct, a field on each line, long values over several; empty fields are left out.
+
+    Args:
+        value: what is shown.
+        to: where to.
+        chosen: the fields to show; all of them where none is named.
+    """
+    fields = [field for field in chosen or value.__struct_fields__ if _worth_showing(getattr(value, field))]
     left = max((width(title(field)) for field in fields), default=0)
     for field in fields:
-        inner = getattr(value, field)
-        if _structs(inner):
-            to.line(f"{indent}{title(field)}")
-            for part in _structs(inner):
-                details(part, to, indent + "  ")
-        else:
-            to.line(f"{indent}{pad(title(field), left)}  {cell(field, inner)}")
+        first, *rest = wrap(cell(field, getattr(value, field)), max(20, to.columns - left - 2))
+        to.line(f"{to.paint(pad(title(field), left), 'dim')}  {first}")
+        for row in rest:
+            to.line(" " * (left + 2) + row)
 
 
 def title(field: str) -> str:
@@ -82,7 +86,7 @@ def cell(field: str, value: object) -> str:
         case list() | tuple():
             return ", ".join(cell(field, part) for part in cast("Sequence[object]", value))
         case _:
-            return find(f"value.{field}.{value}") or line(str(value))
+            return find(f"value.{field}.{value}") or line(str(value), _MOST)
 
 
 def short(text: str) -> str:
@@ -97,12 +101,6 @@ def prose(text: str, to: Terminal) -> None:
 
 def _worth_showing(value: object) -> bool:
     return value not in (None, "", (), [], {})
-
-
-def _structs(value: object) -> list[msgspec.Struct]:
-    """Return the structs that a field holds: itself, or those in its list."""
-    parts = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else [value]
-    return [part for part in parts if isinstance(part, msgspec.Struct)]
 
 
 def _fitted(cells: Sequence[Sequence[str]], columns: int) -> list[str]:
