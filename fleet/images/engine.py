@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 from fleet.base.clean import line
 from fleet.base.errors import Unreachable
 
-WIRE = (RequestException, HTTPError, OSError, DockerException, msgspec.ValidationError)
+WIRE = (RequestException, HTTPError, OSError, EOFError, DockerException, msgspec.ValidationError)
 """What is raised where no answer, or none that makes sense, came. An APIError is an answer: catch it before these."""
 _SNAPSHOTTER = "io.containerd.snapshotter"
 

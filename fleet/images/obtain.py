@@ -66,14 +66,15 @@ def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those b
     """See to it that the machine holds the image.
 
     In this order: what is there; the official registry by digest, if the machine reaches it; built on this computer and
-    sent.
+    sent. A built image that is gone from the cache is built again, but the packages may have moved on since.
 
     Args:
         port: the machine.
         recipe: see `fleet.images.recipe.load`.
         listener: hears the steps, and which way is taken.
         cache: of built images; the person's own by default.
-        pinned: ``REPOSITORY@DIGEST`` that a release keeps; then no tag is asked for.
+        pinned: the `ref` that a release keeps: a digest in a registry, or the name of what was built. Then it is this
+            image or none.
         official: whether a registry may be asked at all.
 
     Raises:
@@ -84,15 +85,18 @@ def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those b
     client = port.docker()
     wanted = _Wanted(port, client, recipe, engine.architecture(client), cache or Cache(default_home()), listener)
     found = _there(wanted, pinned)
-    if not found and (official or pinned):
+    if not found and ("@" in pinned or (official and not pinned)):
         found = _official(wanted, pinned)
-    return found or _built(wanted)
+    return found or _built(wanted, pinned)
 
 
 def _there(wanted: _Wanted, pinned: str) -> Image | None:
     """Return the image if the machine holds it: the pinned one, else the one last built, else the one pulled before."""
-    if pinned:
+    if "@" in pinned:
         return _known(wanted, Pinned(*registry.split(pinned)))
+    if pinned:
+        seen = engine.inspect(wanted.client, pinned)
+        return _said_there(wanted, Image(pinned, seen.id, "there", seen.architecture)) if seen else None
     if wanted.architecture in get_args(Architecture):
         key = recipe_key(wanted.recipe, cast("Architecture", wanted.architecture))
         built = _last(wanted.cache, key)
@@ -162,18 +166,20 @@ def _official(wanted: _Wanted, pinned: str) -> Image | None:
     return Image(found.ref, name, "pulled", wanted.architecture)
 
 
-def _built(wanted: _Wanted) -> Image:
-    """Build here, or take what was built, and send it; once more if the cache turns out to be damaged."""
+def _built(wanted: _Wanted, pinned: str) -> Image:
+    """Take what was built, or build, and send it."""
     known = get_args(Architecture)
     if wanted.architecture not in known:
         params = {"image": wanted.recipe.name, "engine": wanted.architecture, "known": ", ".join(known)}
         raise Refused("image.no_architecture", where=wanted.port.name, **params)
+    kept = next((one for one in wanted.cache.listed() if one.name == pinned), None)
     architecture = cast("Architecture", wanted.architecture)
-    built = build(wanted.recipe, architecture, wanted.listener, cache=wanted.cache)
+    built = kept or build(wanted.recipe, architecture, wanted.listener, cache=wanted.cache)
+    if pinned and built.name != pinned:
+        raise ActionFailed("image.moved_on", where=wanted.port.name, image=pinned, found=built.name)
     outcome = send(wanted.client, built, wanted.listener, machine=wanted.port.name)
     if isinstance(outcome, Unknown):
         raise Unreachable("image.not_arrived", where=wanted.port.name, image=built.name, reason=outcome.reason)
     if isinstance(outcome, Failed):
         raise ActionFailed("image.not_arrived", where=wanted.port.name, image=built.name, reason=outcome.reason)
-    name = engine.held(wanted.client, built.ids)
-    return Image(built.name, name, "sent", wanted.architecture)
+    return Image(built.name, engine.held(wanted.client, built.ids), "sent", wanted.architecture)

@@ -69,7 +69,7 @@ def probe(client: docker.APIClient, refs: Sequence[str], seconds: int = PROBE_SE
 def _ask(client: docker.APIClient, ref: str) -> Pinned | None:
     try:
         said = engine.distribution(client, ref)
-    except engine.WIRE:
+    except (Unreachable, *engine.WIRE):
         return None
     architectures = tuple(row.architecture for row in said.platforms or () if row.os == "linux")
     found = Pinned(split(ref)[0], said.descriptor.digest, architectures)
