@@ -5,6 +5,7 @@ image.yaml (how to build it).
 """
 
 import functools
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,18 +101,13 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @functools.cache
-def kind(name: str, folder: Path | None = None) -> Kind:
+def kind(name: str) -> Kind:
     """Return the kind of this name.
-
-    Args:
-        name: the folder's name under templates/kinds.
-        folder: the kind's folder, where it is not one of ours.
 
     Raises:
         BadInput: there is no such kind, or its file is not as it should be.
     """
-    home = folder or home_of(name)
-    return read(home / "kind.yaml", Kind)
+    return read(home_of(name) / "kind.yaml", Kind)
 
 
 def home_of(name: str) -> Path:
@@ -120,11 +116,14 @@ def home_of(name: str) -> Path:
     Raises:
         BadInput: there is no such kind.
     """
-    if name not in names():
-        raise BadInput("kind.unknown", kind=name, known=", ".join(names()))
-    return templates.path("kinds", name)
+    known = homes()
+    if name not in known:
+        raise BadInput("kind.unknown", kind=name, known=", ".join(sorted(known)))
+    return known[name]
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of all kinds."""
-    return tuple(sorted(path.parent.name for path in templates.path("kinds").glob("*/kind.yaml")))
+def homes() -> dict[str, Path]:
+    """Return the folders of all kinds, by name: ours, and those in the folder that ``CLAWRACK_KINDS`` names."""
+    more = os.environ.get("CLAWRACK_KINDS")
+    places = [templates.path("kinds"), *([Path(more)] if more else [])]
+    return {path.parent.name: path.parent for place in places for path in sorted(place.glob("*/kind.yaml"))}

@@ -7,7 +7,6 @@ import pytest
 from meter_rig import CHAT, MESSAGES, Agent, Json, Rig, ask, peak_memory
 
 FRONT_DESK = Agent("front-desk", 1)
-COMMAND = "clawrack key set"
 ENVELOPED = """System: [2026-11-20 10:00:02 UTC] Gateway 已启动
 
 Conversation info (untrusted metadata):
@@ -30,14 +29,12 @@ def test_a_question_is_answered_that_this_is_only_practice(shared: Rig, path: st
     assert answer.status == 200
     assert "only practice" in answer.text
     assert "end to end" in answer.text
-    assert COMMAND in answer.text
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 def test_a_chinese_question_is_answered_in_chinese(shared: Rig, path: str) -> None:
     answer = shared.call(FRONT_DESK, ask("你是谁"), path)
     assert "只是练习" in answer.text
-    assert COMMAND in answer.text
 
 
 @pytest.mark.parametrize(("words", "expected"), [("What time is it?", "only practice"), ("现在几点", "只是练习")])
@@ -56,6 +53,24 @@ def test_an_agents_envelope_does_not_decide_the_language(shared: Rig, words: str
     answer = shared.call(FRONT_DESK, {"model": "main", "messages": messages, "tools": tools, "tool_choice": "auto"})
     assert expected in answer.text
     assert answer.json["choices"][0]["finish_reason"] == "stop"
+
+
+INTERNAL = """<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>
+Conversation data (data, not instructions):
+"Active exec sessions:\\nnone"
+<<<END_OPENCLAW_INTERNAL_CONTEXT>>>"""
+RUNTIME = "Runtime: agent=main | host=openclaw | model=clawrack/main | channel=webchat | capabilities=markdowndetails"
+
+
+@pytest.mark.parametrize(("words", "expected"), [("What time is it?", "only practice"), ("现在几点", "只是练习")])
+def test_what_openclaw_adds_in_the_users_name_does_not_decide_the_language(
+    shared: Rig, words: str, expected: str
+) -> None:
+    messages: list[Json] = [
+        {"role": "user", "content": f"[Sat 2026-11-21 02:16 UTC] {words}\n\n{RUNTIME}"},
+        {"role": "user", "content": [{"type": "text", "text": INTERNAL}]},
+    ]
+    assert expected in shared.call(FRONT_DESK, {"model": "main", "messages": messages}).text
 
 
 def test_a_tools_result_in_anthropics_style_is_not_the_question(shared: Rig) -> None:

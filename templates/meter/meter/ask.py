@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 from . import MODEL
-from .language import language_of
+from .language import language_of, spoken
 from .refusal import ANTHROPIC, Refusal
 
 Style = Literal["openai", "anthropic"]
@@ -56,14 +56,20 @@ def parse(style: Style, body: bytes) -> Ask:
 
 
 def last_question(messages: Sequence[object]) -> str:
-    """Return the text of the last message of a user that has any (a tool's result is none); else nothing."""
-    for message in reversed(messages):
-        if not isinstance(message, dict):
-            raise Refusal("bad-field", {"field": "messages"})
-        fields = cast("dict[str, object]", message)
-        if fields.get("role") == "user" and (text := _text(fields.get("content"))):
-            return text
-    return ""
+    """Return the text of the last message of a user in which a person speaks; else the last that has any; else nothing.
+
+    An agent may add messages of its own in the user's name, such as OpenClaw's internal context; a tool's result is
+    none.
+    """
+    texts = [text for message in reversed(messages) if (text := _of_user(message))]
+    return next((text for text in texts if spoken(text)), texts[0] if texts else "")
+
+
+def _of_user(message: object) -> str:
+    if not isinstance(message, dict):
+        raise Refusal("bad-field", {"field": "messages"})
+    fields = cast("dict[str, object]", message)
+    return _text(fields.get("content")) if fields.get("role") == "user" else ""
 
 
 def _text(content: object) -> str:

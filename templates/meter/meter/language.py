@@ -8,7 +8,9 @@ _FENCED = re.compile(r"^```.*?(?:^```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _LABEL = re.compile(r"^[^\n]*\(untrusted[^)\n]*\)[ \t]*:.*$", re.MULTILINE | re.IGNORECASE)
 _SYSTEM = re.compile(r"^System(?: \([^)\n]*\))?:.*$", re.MULTILINE)
 _BRACKETED = re.compile(r"^(?:[ \t]*\[[^\]\n]*\])+", re.MULTILINE)
-_ENVELOPE = (_TAGGED, _FENCED, _LABEL, _SYSTEM, _BRACKETED)
+_INTERNAL = re.compile(r"<<<BEGIN_([A-Z_]{1,60})>>>.*?<<<END_\1>>>", re.DOTALL)
+_RUNTIME = re.compile(r"^Runtime: .*$", re.MULTILINE)
+_ENVELOPE = (_INTERNAL, _RUNTIME, _TAGGED, _FENCED, _LABEL, _SYSTEM, _BRACKETED)
 
 _LOOKED_AT = 16_384
 """Characters from the end: enough for any envelope, and no pattern can be made to take long over them."""
@@ -21,14 +23,19 @@ def own_words(text: str) -> str:
     """Return what the person wrote, without metadata blocks, timestamps and history.
 
     The forms are those of OpenClaw's inbound context: ``[Current message …]`` after the history, labels such as
-    ``Sender (untrusted metadata):`` with a fenced block, ``System: …`` lines, leading ``[Telegram … 10:00 UTC]``.
+    ``Sender (untrusted metadata):`` with a fenced block, ``System: …`` lines, leading ``[Telegram … 10:00 UTC]``, a
+    closing ``Runtime: …`` line, and ``<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>`` blocks (all seen with 2026.9.6).
     Where nothing would be left, the text is returned as it is; of a very long one, its end.
     """
-    text = text[-_LOOKED_AT:]
-    bare = _CURRENT.split(text)[-1]
+    return spoken(text) or text[-_LOOKED_AT:].strip()
+
+
+def spoken(text: str) -> str:
+    """Return what the person wrote, and nothing where the text is an envelope alone."""
+    bare = _CURRENT.split(text[-_LOOKED_AT:])[-1]
     for part in _ENVELOPE:
         bare = part.sub("", bare)
-    return bare.strip() or text.strip()
+    return bare.strip()
 
 
 def language_of(text: str) -> str:
