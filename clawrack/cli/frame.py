@@ -3,10 +3,13 @@
 import difflib
 import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import typer
-from typer._click.core import Command, Context
-from typer.core import TyperCommand, TyperGroup
+from typer._click.core import Command, Context, Parameter
+from typer._coercion import RuntimeParam
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from clawrack.cli.pages import page
 from fleet.base.errors import BadInput
@@ -14,8 +17,30 @@ from fleet.base.errors import BadInput
 NOUNS = ("setup", "agent", "machine", "status", "usage")
 
 
+@dataclass(frozen=True)
+class AsTyped(RuntimeParam):
+    """Takes texts and flags as they were typed; Typer would ask pydantic, which takes longer to import than we do."""
+
+    def _coerce_value(self, value: Any, param: Any, ctx: Context) -> Any:  # noqa: ANN401 - Typer's own signature
+        del param, ctx
+        return value
+
+
+def plain(params: list[Parameter]) -> list[Parameter]:
+    """Return the parameters, those of plain texts and flags read without pydantic."""
+    for param in params:
+        if isinstance(param, (TyperOption, TyperArgument)) and param.type_descriptor.annotation in {str, bool}:
+            reader = AsTyped(param.type_descriptor.parameter_info, param.type_descriptor.annotation)
+            param._runtime_param = reader  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - no public way to it
+    return params
+
+
 class Verb(TyperCommand):
     """A command that does something."""
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """Return its arguments and options."""
+        return plain(super().get_params(ctx))
 
     def get_help(self, ctx: Context) -> str:
         """Return its page."""
@@ -24,6 +49,10 @@ class Verb(TyperCommand):
 
 class Noun(TyperGroup):
     """A command that has others below it; typed alone it shows its page."""
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """Return its options."""
+        return plain(super().get_params(ctx))
 
     def get_help(self, ctx: Context) -> str:
         """Return its page."""
