@@ -96,7 +96,7 @@ def _used(key: str, words: set[str]) -> bool:
     stem = next((key.removesuffix(end) for end in (*PARTS, *KINDS) if key.endswith(end)), key)
     if {key, stem} & words:
         return True
-    return any(word.endswith(".") and key.startswith(word) for word in words if word.count(".") >= 1)
+    return any(key.startswith(word) for word in words if "." in word and word.endswith((".", "_")))
 
 
 def test_chinese_is_chinese() -> None:
