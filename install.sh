@@ -110,7 +110,7 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
 
     take_lock() { # the kernel frees it, however this script ends
         command -v flock >/dev/null || return 0
-        exec 9>"$home/lock"
+        exec 9>>"$home/lock"
         flock -n 9 || stop 3 'Another install.sh is at work. Wait until it has ended, then run this again.' \
             '另一个 install.sh 正在运行。请等它结束后再运行一次。'
     }
@@ -198,7 +198,7 @@ $(tail -n 3 "$log")
 
     newest_offered() { # the newest Python that the system's package sources offer, as python3.N
         for minor in 14 13 12 11; do
-            if apt-cache show "python3.$minor" >/dev/null 2>&1; then
+            if apt-cache madison "python3.$minor" 2>/dev/null | grep -q .; then
                 echo "python3.$minor"
                 return 0
             fi
@@ -281,8 +281,8 @@ $(tail -n 3 "$log")
                 stop 4 "The Python packages could not be had: no network, or the package index does not answer. Behind a proxy, set https_proxy; for a mirror: pip3 config set global.index-url URL. Then: ./install.sh   (the log: $log)" \
                     "无法取得 Python 包：没有网络，或者软件包索引没有回应。如果有代理，请设置 https_proxy；如果用镜像：pip3 config set global.index-url 地址。然后运行：./install.sh（日志：$log）" ;;
             *'No matching distribution'* | *'from versions: none'*)
-                stop 4 "A Python package was not to be had for $(uname -m), or the package index lacks it. The end of $log:
-$(tail -n 2 "$log")" "找不到适用于 $(uname -m) 的某个 Python 包，或者软件包索引里没有它。$log 的末尾：
+                stop 4 "A Python package could not be had: no network, or the package index has none for $(uname -m). The end of $log:
+$(tail -n 2 "$log")" "无法取得某个 Python 包：没有网络，或者软件包索引里没有适用于 $(uname -m) 的版本。$log 的末尾：
 $(tail -n 2 "$log")" ;;
         esac
         stop 5 "Installing the Python packages failed. The end of $log:

@@ -42,6 +42,7 @@ FEW = [
     "lazy-importer",
 ]
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+WHEELS = "/srv/wheels"
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,13 @@ class Site:
         """The installer's home directory."""
         return "/root" if self.user == "root" else f"/home/{self.user}"
 
-    def install(self, *words: str, env: str = "", shell: str = "", timeout: float = 300) -> Result:
-        """Run install.sh there as that user; `env` is a line of assignments."""
-        line = f"cd ~/clone && env {settings()} {env} {shell} ./install.sh {' '.join(words)}"
-        return self.sh(line, timeout=timeout)
+    def install(self, *words: str, env: str = "", shell: str = "", online: bool = False) -> Result:
+        """Run install.sh there as that user; `env` is a line of assignments, `shell` what reads the script.
+
+        Unless `online`, the packages come from the machine's own WHEELS.
+        """
+        told = settings() if online else f"PIP_NO_INDEX=1 PIP_NO_COMPILE=1 PIP_FIND_LINKS={WHEELS}"
+        return self.sh(f"cd ~/clone && env {told} {env} {shell} ./install.sh {' '.join(words)}", timeout=300)
 
     def sh(self, line: str, timeout: float = 60) -> Result:
         """Run a line of shell as that user, whatever it ends with."""
@@ -67,9 +71,17 @@ class Site:
 
 
 def settings() -> str:
-    """What the box's own pip is told of certificates and proxies; pip's cache is kept between runs."""
-    told = [*recipe.environment(), "PIP_CACHE_DIR=$HOME/pip-cache"]
+    """What the box's own pip is told of certificates and proxies."""
+    told = recipe.environment()
     return " ".join([*told, f"PIP_CERT={BUNDLE}"] if recipe.authorities() else told)
+
+
+def keep_wheels(site: Site) -> None:
+    """Fetch the packages of a site's two lists once, with the Python that it has, for all further tests."""
+    lists = "-r ~/clone/requirements.lock -r ~/clone/requirements-build.lock"
+    fetch = f"/opt/clawrack/current/bin/python -m pip download -q --only-binary :all: -d {WHEELS} {lists}"
+    done = site.sh(f"env {settings()} {fetch}", timeout=300)
+    assert done.code == 0, done.err
 
 
 def place(machine: Machine, user: str = "root", *, few: bool = True) -> Site:
