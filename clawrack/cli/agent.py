@@ -8,6 +8,7 @@ import typer
 from clawrack.cli import show
 from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
+from clawrack.cli.failing import INTERRUPTED
 from clawrack.cli.frame import Verb, noun
 from fleet.base.clean import clean
 from fleet.base.errors import BadInput
@@ -62,8 +63,11 @@ def logs(
 ) -> None:
     """Print an agent's log."""
     to = here()
-    for line in open_fleet().logs(name, follow=follow, tail=tail):
-        to.line(show.json_line({"line": line}) if json else clean(line))
+    try:
+        for line in open_fleet().logs(name, follow=follow, tail=tail):
+            to.line(show.json_line({"line": line}) if json else clean(line))
+    except KeyboardInterrupt:  # the usual way to end it
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @app.command(cls=Verb)
