@@ -13,8 +13,9 @@ import msgspec
 from fleet import load, observe
 from fleet.actions import Deploy
 from fleet.api import Fleet
-from fleet.base.errors import Refused
+from fleet.base.errors import Refused, Unreachable
 from fleet.base.event import Event, Listener
+from fleet.base.event import Kind as EventKind
 from fleet.base.names import agent_name
 from fleet.base.words import say
 from fleet.kinds import kind
@@ -58,9 +59,18 @@ def setup(answers: Answers, tools: Tools, listen: Listener, asks: Asks) -> Recei
     if answers.plan:
         prepare(there.port, facts, tools.journals, listen, plan_only=True)
         return None
+    if not answers.yes and agent not in tools.fleet.wish().agents:
+        _consent(asks, agent, there.name, facts)
     changed = bool(prepare(there.port, facts, tools.journals, listen))
     wish = run.written(there, agent)
     return run.deployed(wish, agent, changed=changed)
+
+
+def _consent(asks: Asks, agent: str, machine: str, facts: Facts) -> None:
+    """Say what is going to be made, and go on only where the person says yes."""
+    system = facts.get("os.PRETTY_NAME") or facts.get("uname_s")
+    if not asks.confirm("setup.ask.go", agent=agent, machine=machine, system=system):
+        raise Refused("setup.declined")
 
 
 def _asked(answers: Answers, asks: Asks) -> Answers:
@@ -130,17 +140,30 @@ class _Run:
         """Bring the machine to its wish; a fresh agent is said hello to, another one is only looked at."""
         fleet = self.tools.fleet
         todo = fleet.plan(wish)
+        if todo.unknown:
+            raise Unreachable("plan.unknown", where=todo.unknown[0], machine=todo.unknown[0])
         fleet.apply(todo, self.listen)
-        if not any(isinstance(action, Deploy) and action.agent == agent for action in todo.actions):
-            fleet.ready(agent)
-            return _receipt(wish, agent, changed=changed or bool(todo))
-        question, subject = say("setup.hello"), f"{wish.agents[agent].machine}/{agent}"
-        event = Event(kind="begun", subject=subject, step="setup.message", params={"agent": agent})
-        self.listen(event)
-        answer = fleet.ask(agent, question)
-        self.listen(msgspec.structs.replace(event, kind="done", elapsed=answer.seconds))
-        receipt = _receipt(wish, agent, changed=True)
+        fresh = any(isinstance(action, Deploy) and action.agent == agent for action in todo.actions)
+        receipt = _receipt(wish, agent, changed=changed or bool(todo))
+        return self._greeted(receipt) if fresh else self._ready(receipt)
+
+    def _greeted(self, receipt: Receipt) -> Receipt:
+        question, tell = say("setup.hello"), self._teller(receipt, "setup.message")
+        tell("begun", 0)
+        answer = self.tools.fleet.ask(receipt.agent, question)
+        tell("done", answer.seconds)
         return msgspec.structs.replace(receipt, question=question, answer=answer.text, seconds=round(answer.seconds, 1))
+
+    def _ready(self, receipt: Receipt) -> Receipt:
+        self.tools.fleet.ready(receipt.agent)
+        self._teller(receipt, "step.gate")("already", 0)
+        return receipt
+
+    def _teller(self, receipt: Receipt, step: str) -> Callable[[EventKind, float], None]:
+        subject, params = f"{receipt.machine}/{receipt.agent}", {"agent": receipt.agent}
+        return lambda kind, elapsed: self.listen(
+            Event(kind=kind, subject=subject, step=step, params=params, elapsed=elapsed)
+        )
 
 
 def _receipt(wish: Wish, agent: str, *, changed: bool) -> Receipt:
