@@ -49,33 +49,51 @@ mend() {
     patient apt -y -f install
 }
 
-# Lists, then lists without the sources that break them
+# Lists, then lists without the sources that break them; one broken file may hide the next
 refresh() {
-    patient apt update && return 0
-    blame "$work/out"
-    [ -s "$work/uris" ] || [ -s "$work/files" ] || exit 20
-    sift
-    patient apt update || { blame_mirror; exit 20; }
+    : >"$work/uris"
+    : >"$work/files"
+    for _ in 1 2 3 4 5; do
+        patient apt update && {
+            [ ! -s "$work/broken" ] || sort -u "$work/broken" | sed 's/^/clawrack:broken /'
+            return 0
+        }
+        seen=$(cat "$work/uris" "$work/files" | wc -l)
+        blame "$work/out"
+        [ "$(cat "$work/uris" "$work/files" | wc -l)" -gt "$seen" ] || break
+        sift
+    done
+    blame_mirror
+    exit 20
 }
 
-# blame LOG: the addresses and the files that apt complains about
+# blame LOG: the addresses and the files that apt complains about, to those that we know of
 blame() {
     {
+        cat "$work/uris"
         sed -n 's/^Err:[0-9]* \([a-z+]*:[^ ]*\) .*/\1/p' "$1"
         sed -n "s/^E: The repository '\([a-z+]*:[^ ]*\) .*/\1/p" "$1"
         sed -n 's/.*GPG error: \([a-z+]*:[^ ]*\) .*/\1/p' "$1"
-    } | sed 's,/*$,,' | sort -u >"$work/uris"
-    sed -n "s,^E: .*\(/etc/apt/sources[^ :']*\).*,\1,p" "$1" | sort -u >"$work/files"
+    } | sed 's,/*$,,' | sort -u >"$work/more"
+    mv "$work/more" "$work/uris"
+    {
+        cat "$work/files"
+        sed -n "s,^E: [^/]*\(/etc/apt/sources[^ :']*\).*,\1,p" "$1"
+        # a copy of ours was read in the file's place
+        sed -n "s,^E: [^/]*$work/parts/\([^ :']*\).*,/etc/apt/sources.list.d/\1,p" "$1"
+    } | sort -u >"$work/more"
+    mv "$work/more" "$work/files"
 }
 
 # A copy of the sources without the broken ones; the person's own files stay as they are
 sift() {
+    rm -rf "$work/parts"
     mkdir -p "$work/parts"
     : >"$work/list"
     for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
         [ -f "$file" ] || continue
         if grep -qxF "$file" "$work/files"; then
-            tell broken "$file" "$(head -n 1 "$work/uris")"
+            echo "$file -" >>"$work/broken"
             continue
         fi
         case $file in
@@ -85,7 +103,7 @@ sift() {
         cat "$file" >"$copy"
         while IFS= read -r uri; do
             grep -qF "$uri" "$copy" || continue
-            tell broken "$file" "$uri"
+            echo "$file $uri" >>"$work/broken"
             without "$uri" "$copy"
         done <"$work/uris"
     done
@@ -105,7 +123,8 @@ blame_mirror() {
     tell mirror "$(grep -E '^(E|W): ' "$work/out" | head -n 1)"
 }
 
-candidate() { apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'; }
+# shellcheck disable=SC2086
+candidate() { apt-cache $sources policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'; }
 
 # wanted PACKAGE...: those that this release has
 wanted() {
@@ -121,7 +140,7 @@ wanted() {
 
 # What will be new here, so that removal knows: a line of a simulation with no [version in place] in it
 record() {
-    apt -s install "$@" >"$work/plan" 2>&1 || { cat "$work/plan"; exit 23; }
+    apt -s --no-upgrade install "$@" >"$work/plan" 2>&1 || { cat "$work/plan"; exit 23; }
     gone=$(sed -n 's/^Remv \([^ ]*\).*/\1/p' "$work/plan" | tr '\n' ' ')
     if [ -n "$gone" ]; then
         tell removes "$gone"
@@ -145,5 +164,5 @@ fi
 # shellcheck disable=SC2086
 record $packages
 # shellcheck disable=SC2086
-patient apt -y install $packages || exit 23
+patient apt -y --no-upgrade install $packages || exit 23
 exit 0

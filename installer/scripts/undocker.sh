@@ -12,6 +12,9 @@ kept() {
     exit 0
 }
 
+# removing needs no package source, so a broken one does not matter
+apt() { apt-get -q -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=- "$@"; }
+
 value() { sed -n "s/^$1=//p" "$notes"; }
 
 used() {
@@ -25,7 +28,7 @@ used() {
 # apt removes what depends on a package with it: then somebody else needs it
 needed() {
     # shellcheck disable=SC2086
-    apt-get -s purge $packages 2>/dev/null | sed -n 's/^\(Remv\|Purg\) \([^ ]*\).*/\2/p' | sort -u |
+    apt -s purge $packages 2>/dev/null | sed -n 's/^\(Remv\|Purg\) \([^ ]*\).*/\2/p' | sort -u |
         while read -r name; do
             case " $packages " in *" $name "*) ;; *) echo "$name" ;; esac
         done
@@ -63,9 +66,12 @@ others=$(needed | tr '\n' ' ')
 systemctl stop docker.socket docker.service containerd.service 2>/dev/null
 unwire
 # shellcheck disable=SC2086
-apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 purge $packages || exit 23
+apt -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 purge $packages || exit 23
 for path in $(value absent); do
-    case $path in /var/lib/docker | /var/lib/containerd | /etc/docker | /etc/containerd) rm -rf "$path" ;; esac
+    case $path in
+        /var/lib/docker | /var/lib/containerd | /opt/containerd | /etc/docker | /etc/docker/key.json | /etc/containerd | \
+            /etc/cni) rm -rf "$path" ;;
+    esac
 done
 [ "$(value group)" != docker ] || groupdel docker 2>/dev/null
 echo "clawrack:removed"

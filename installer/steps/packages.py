@@ -6,7 +6,16 @@ from fleet.base.errors import ActionFailed, ClawrackError, Refused, TimedOut
 from installer import job, remote
 from installer.steps.step import NOTES, Machine, Say
 
-_FOLDERS = ("/var/lib/docker", "/var/lib/containerd", "/etc/docker", "/etc/containerd")
+# What the engine makes beside its packages' own files; noted where it is not there before us.
+_MADE = (
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/etc/docker",
+    "/etc/docker/key.json",
+    "/etc/containerd",
+    "/etc/cni",
+    "/opt/containerd",
+)
 _LOCK_SECONDS = 600
 _LATEST = 3000.0
 _ENGINE = ("docker.io", "docker-cli?", "ca-certificates")
@@ -42,7 +51,7 @@ class Packages:
 
     def apply(self, machine: Machine, say: Say) -> None:
         """Install what is missing, detached; a job that a cut-off run left behind is followed first."""
-        remote.ask(machine.port, "notes.sh", "first", NOTES, *_FOLDERS)
+        remote.ask(machine.port, "notes.sh", "first", NOTES, *_MADE)
         programs, busy = missing(machine)
         if busy:
             say("step.packages.waiting", {"holder": busy})
