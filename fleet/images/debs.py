@@ -67,15 +67,15 @@ def _add(tree: Tree, data: Path) -> None:
 
 
 def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, data: Path) -> Entry:
-    mode = member.mode & 0o7777
     if member.isdir():
-        return Entry("dir", mode, member.uid, member.gid)
+        return Entry("dir", member.mode & 0o7777, member.uid, member.gid)
     if member.issym():
         return Entry("link", 0o777, member.uid, member.gid, target=member.linkname)
     if member.islnk():
         member = _original(archive, member)
     if not member.isfile():
         raise Refused("image.hostile_path", path=member.name)
+    mode = member.mode & 0o777  # nobody becomes somebody else in an image of ours: no set-id bits
     return Entry("file", mode, member.uid, member.gid, blob=Blob(member.size, data, member.offset_data))
 
 

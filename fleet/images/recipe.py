@@ -10,7 +10,7 @@ import msgspec
 from fleet.base.errors import BadInput
 from fleet.base.yaml import read
 
-ASSEMBLY = 1
+ASSEMBLY = 2
 """The version of our rules of assembly, part of every hash: raise it when the same recipe gives another image."""
 
 DROP = (

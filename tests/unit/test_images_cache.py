@@ -85,9 +85,14 @@ def test_a_description_that_is_not_whole_is_damage_and_not_an_empty_cache(tmp_pa
 
 def test_a_build_that_was_cut_off_leaves_nothing_that_looks_like_an_image(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
-    with pytest.raises(KeyboardInterrupt), cache.part() as part:
-        (part / "image.json").write_text("{}")
-        raise KeyboardInterrupt
+
+    def cut_off() -> None:
+        with cache.part() as part:
+            (part / "image.json").write_text("{}")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_off()
     assert list(tmp_path.iterdir()) == []
 
 
