@@ -57,13 +57,15 @@ class Site:
         """The installer's home directory."""
         return "/root" if self.user == "root" else f"/home/{self.user}"
 
-    def install(self, *words: str, env: str = "", shell: str = "", online: bool = False) -> Result:
+    def install(
+        self, *words: str, env: str = "", shell: str = "", online: bool = False, timeout: float = 300
+    ) -> Result:
         """Run install.sh there as that user; `env` is a line of assignments, `shell` what reads the script.
 
         Unless `online`, the packages come from the machine's own WHEELS.
         """
         told = settings() if online else f"PIP_NO_INDEX=1 PIP_NO_COMPILE=1 PIP_FIND_LINKS={WHEELS}"
-        return self.sh(f"cd ~/clone && env {told} {env} {shell} ./install.sh {' '.join(words)}", timeout=300)
+        return self.sh(f"cd ~/clone && env {told} {env} {shell} ./install.sh {' '.join(words)}", timeout=timeout)
 
     def sh(self, line: str, timeout: float = 60) -> Result:
         """Run a line of shell as that user, whatever it ends with."""
