@@ -15,7 +15,7 @@ from fleet.actions import AnyAction, Remove, Start, Stop
 from fleet.base.errors import BadInput, ClawrackError
 from fleet.base.event import Listener, ignore
 from fleet.base.outcome import AlreadyTrue, Done, Outcome
-from fleet.deploy import door, secrets_of, wait
+from fleet.deploy import Who, door, secrets_of, wait
 from fleet.gate import Door
 from fleet.kinds import Kind, home_of, kind
 from fleet.machine.guard import Guard
@@ -158,7 +158,7 @@ class Fleet:
         """
         agent = self._agent(name)
         port = self.port(agent.machine)
-        wait(port, Guard(port), name, kind(agent.kind), agent.version)
+        wait(port, Guard(port), Who(name, kind(agent.kind), agent.version))
 
     def logs(self, name: str, *, follow: bool = False, tail: int = 100) -> Iterator[str]:
         """Yield the agent's log, cleaned, line by line; with ``follow`` for as long as somebody listens.

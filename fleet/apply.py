@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Remove, Start, Stop
 from fleet.base.errors import ClawrackError, Unreachable
 from fleet.base.event import Event, Kind, Listener, ignore
-from fleet.deploy import Order, deploy
+from fleet.deploy import Order, Who, deploy
 from fleet.journal import Journal
 from fleet.kinds import Kind as AgentKind
 from fleet.machine.port import Port
@@ -106,7 +106,7 @@ def _do(action: AnyAction, site: Site, hands: Hands, listen: Listener) -> bool:
         case PlaceMeter(image=image):
             changed = place_meter(site, image)
         case Deploy(agent=agent):
-            deploy(site, Order(action, hands.targets[agent], hands.kinds[agent], hands.versions[agent]))
+            deploy(site, Order(action, hands.targets[agent], Who(agent, hands.kinds[agent], hands.versions[agent])))
             changed = True
         case Start(agent=agent):
             changed = guard.start(lease, agent)

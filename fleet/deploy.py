@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 from docker.errors import APIError, NotFound
 
-from fleet import gate
+from fleet import gate, meter
 from fleet.actions import Deploy
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed
@@ -24,13 +24,21 @@ RUNNING = frozenset({"running", "restarting", "created"})
 
 
 @dataclass(frozen=True)
+class Who:
+    """An agent, and what it must say it is."""
+
+    name: str
+    kind: Kind
+    version: str
+
+
+@dataclass(frozen=True)
 class Order:
     """What to deploy."""
 
     action: Deploy
     target: Target
-    kind: Kind
-    version: str
+    who: Who
 
 
 def deploy(site: Site, order: Order) -> None:
@@ -41,29 +49,40 @@ def deploy(site: Site, order: Order) -> None:
         Refused: the lease is not ours any more, or the commit came late.
         Unreachable: the wire was cut; the machine takes the trial back by itself unless it was committed.
     """
-    name = order.action.agent
+    name, kind = order.who.name, order.who.kind
+    held_back = 0
     if not order.action.resumes:
-        known = _secrets(site, name, order.kind)
+        known = _secrets(site, name, kind)
         site.guard.stage(site.lease, name, order.action.release, _files(order, known))
-        seconds = order.kind.probes.startup_timeout + GRACE
-        site.guard.trial(site.lease, name, order.action.release, seconds)
+        seconds = kind.probes.startup_timeout + GRACE
+        said = site.guard.trial(site.lease, name, order.action.release, seconds)
+        held_back = int(said.get("wait", "0"))
     try:
-        wait(site.port, site.guard, name, order.kind, order.version)
+        wait(site.port, site.guard, order.who, held_back)
     except ActionFailed:
         site.guard.revert(site.lease, name)
         raise
     site.guard.commit(site.lease, name, order.action.release)
 
 
-def wait(port: Port, guard: Guard, name: str, kind: Kind, version: str) -> None:
-    """Wait until the agent passes its kind's gate.
+def wait(port: Port, guard: Guard, who: Who, held_back: int = 0) -> None:
+    """Wait until the agent passes the gate: its kind's probes, and the list of models at its meter.
+
+    ``held_back`` are the seconds that the machine waits before it starts it.
 
     Raises:
         ActionFailed: it does not, in its time.
         Unreachable: the machine does not answer.
     """
+    name, kind = who.name, who.kind
     known = secrets_of(guard, name, kind)
-    gate.wait(port, lambda: door(port, name, kind, known), kind, version)
+    key = next((known[value] for value, source in kind.secrets.values.items() if source == "meter"), "")
+
+    def complaint(found: Door) -> str:
+        return gate.check(port, found, kind, who.version) or (meter.complaint(port, name, key) if key else "")
+
+    where = f"{port.name}/{name}"
+    gate.wait(where, lambda: door(port, name, kind, known), complaint, kind.probes.startup_timeout + held_back)
 
 
 def door(port: Port, name: str, kind: Kind, known: dict[str, str]) -> Door:
@@ -127,7 +146,7 @@ def _secrets(site: Site, name: str, kind: Kind) -> dict[str, str]:
 
 
 def _files(order: Order, known: dict[str, str]) -> dict[str, str]:
-    meter_keys = [known[key] for key, source in order.kind.secrets.values.items() if source == "meter"]
+    meter_keys = [known[key] for key, source in order.who.kind.secrets.values.items() if source == "meter"]
     lines = [f"release={order.action.release}", *order.target.spec]
     lines += [f"meter_key_sha256={hashlib.sha256(key.encode()).hexdigest()}" for key in meter_keys]
     return {"spec": spec(lines)} | {f"config/{name}": text for name, text in order.target.files.items()}

@@ -32,27 +32,28 @@ class Door(msgspec.Struct, frozen=True):
         return f"Door({self.address}:{self.port})"
 
 
-def wait(port: Port, find: Callable[[], Door], kind: Kind, version: str) -> None:
-    """Wait until every probe of the kind holds.
+def wait(where: str, find: Callable[[], Door], check: Callable[[Door], str], seconds: float) -> None:
+    """Wait until nothing is to be complained about.
 
     Args:
-        port: the machine.
+        where: the machine and the agent, for messages.
         find: returns the agent's door as it is now; raises ActionFailed where the agent has ended for good.
-        kind: whose probes.
-        version: that the agent must say it is.
+        check: returns the first complaint, empty where there is none.
+        seconds: for how long.
 
     Raises:
         ActionFailed: the time is over (the last complaint is the reason), or the agent ended.
         Unreachable: the machine does not answer any more.
     """
-    deadline = time.monotonic() + kind.probes.startup_timeout
+    deadline = time.monotonic() + seconds
     while True:
         door = find()
-        reason = check(port, door, kind, version) if door.address else "no address yet"
+        reason = check(door) if door.address else "no address yet"
         if not reason:
             return
         if time.monotonic() > deadline:
-            raise ActionFailed("gate.closed", where=port.name, seconds=kind.probes.startup_timeout, reason=reason)
+            agent = where.rpartition("/")[2]
+            raise ActionFailed("gate.closed", where=where, agent=agent, seconds=round(seconds), reason=reason)
         time.sleep(PAUSE)
 
 

@@ -2,14 +2,19 @@
 
 import functools
 import hashlib
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
 
 import msgspec
+from docker.errors import APIError
 
 import templates
+from fleet.base.errors import ClawrackError
 from fleet.base.yaml import read
 from fleet.kinds import Cage
 from fleet.machine.guard import spec
+from fleet.machine.http import request
+from fleet.machine.port import Port
 from fleet.render import cage_lines
 from fleet.site import Site
 
@@ -46,3 +51,28 @@ def place_meter(site: Site, image: str) -> bool:
     lines += [f"report={word}" for word in box().report]
     routes = msgspec.json.encode(box().routes, order="deterministic").decode()
     return site.guard.meter(site.lease, name, {"spec": spec(lines), "routes.json": routes})
+
+
+def complaint(port: Port, agent: str, key: str) -> str:
+    """Return why the agent could not use its meter now, as one short line; empty where it could.
+
+    Asked from the machine, which has an address in the agent's own network: the key counts from there. Listing models
+    costs nothing and uses nothing.
+    """
+    try:
+        answer = request(
+            port, _address(port, agent), box().cage.port, "GET", "/v1/models", headers=_proof(key), timeout=10
+        )
+    except (ClawrackError, OSError, APIError, LookupError) as error:
+        return f"meter: {type(error).__name__}"
+    return "" if answer.status == HTTPStatus.OK else f"meter: HTTP {answer.status}"
+
+
+def _proof(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def _address(port: Port, agent: str) -> str:
+    """Return the meter's address in the agent's network."""
+    seen = cast("dict[str, Any]", port.docker().inspect_container("clawrack-meter"))  # pyright: ignore[reportUnknownMemberType]
+    return str(seen["NetworkSettings"]["Networks"][f"clawrack-{agent}"]["IPAddress"])

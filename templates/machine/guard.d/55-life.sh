@@ -110,16 +110,21 @@ verb_image() { # TOKEN ID
     case $2 in sha256:*) is_hex64 "${2#sha256:}" || bad image "$2" ;; *) bad image "$2" ;; esac
     begin "$1"
     mkdir -p "$DATA/images"
-    echo 1 | put "$DATA/images/${2#sha256:}"
+    [ -e "$DATA/images/${2#sha256:}" ] || echo new | put "$DATA/images/${2#sha256:}"
 }
 
-drop_images() { # those that no release names; one that somebody else uses stays with them
+# drop_images [all]: those that no release names any more; one that somebody else uses stays with them. A new one
+# has not had its release yet: it waits for it, and goes only with all the rest.
+# shellcheck disable=SC2120 # uninstall, in another part, says `all`
+drop_images() {
     for image in "$DATA"/images/*; do
         [ -f "$image" ] || continue
-        image_used "${image##*/}" || {
+        if image_used "${image##*/}"; then
+            [ "$(first_line "$image")" = used ] || echo used | put "$image"
+        elif [ "${1:-}" = all ] || [ "$(first_line "$image")" != new ]; then
             dk rmi "sha256:${image##*/}" >/dev/null 2>&1 || :
             rm -f "$image"
-        }
+        fi
     done
 }
 
@@ -140,6 +145,7 @@ recover() {
     [ ! -d "$DATA/gone" ] || clean_gone
     for name in $(agents) meter; do
         enter "$name"
+        rm -rf "$DIR/releases/"*.part
         half_done || continue
         set +e
         recovery=$(

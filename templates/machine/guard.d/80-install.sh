@@ -151,9 +151,8 @@ verb_uninstall() { # keep|erase [TOKEN]
         say already 1
         return 0
     fi
-    [ "$(lease_left)" = 0 ] || holds "${2:-0}"
     lock 30
-    [ "$(lease_left)" = 0 ] || holds "${2:-0}"
+    free_or_ours "${2:-}"
     need_docker
     for name in $(agents); do
         enter "$name"
@@ -169,6 +168,15 @@ verb_uninstall() { # keep|erase [TOKEN]
     uninstall_files
 }
 
+free_or_ours() { # TOKEN, or nothing
+    left=$(lease_left)
+    [ "$left" -gt 0 ] || return 0
+    [ -z "$1" ] || { holds "$1" && return 0; }
+    say holder "$(field "$DATA/lease" holder)"
+    say left "$left"
+    refuse held "a controller is at work"
+}
+
 uninstall_meter() { # keep|erase
     enter meter
     halt_box
@@ -182,7 +190,7 @@ uninstall_meter() { # keep|erase
         mv "$DIR/ledger" "$DATA/kept/ledger.$(first_line "$DATA/id")"
     fi
     rm -rf "$DIR"
-    drop_images
+    drop_images all
 }
 
 uninstall_strays() { # whatever else carries this machine's label
