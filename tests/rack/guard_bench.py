@@ -1,4 +1,4 @@
-"""The guard on a rack machine, and a tiny agent to keep: a static shell that counts its starts and can be told to fail."""
+"""The guard on a rack machine, and a tiny agent: a static shell that counts its starts and fails when told."""
 
 import hashlib
 import io
@@ -38,7 +38,7 @@ while :; do
     wait $!
 done
 """
-APPLETS = "sh cat sleep httpd nc wget ls id echo mkdir kill touch true nslookup".split()
+APPLETS = tuple("sh cat sleep httpd nc wget ls id echo mkdir kill touch true timeout nslookup".split())  # noqa: SIM905 - a list of words reads better
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Tiny:
-    """One release of the tiny agent; `lines` are added to its spec."""
+    """One release of the tiny agent; `lines` take the place of its spec's lines with the same key, or are added."""
 
     release: str
     mode: str = "ok"
@@ -95,8 +95,9 @@ class Tiny:
             "entrypoint=/bin/agent",
             f"meter_key_sha256={KEY_HASH}",
             "route=practice",
-            *self.lines,
         ]
+        told = {line.partition("=")[0] for line in self.lines}
+        spec = [line for line in spec if line.partition("=")[0] not in told] + list(self.lines)
         return {"spec": "\n".join(spec).encode() + b"\n", "config/tiny.json": b"{}\n"}
 
 
@@ -186,11 +187,12 @@ class Bench:
         self.token = self.guard("lease", holder, str(seconds))["token"]
         return self.token
 
-    def stage(self, name: str, tiny: Tiny) -> Said:
+    def stage(self, name: str, tiny: Tiny, failpoint: str = "") -> Said:
         """Stage a release of the tiny agent."""
         content = packed(tiny.files(self.image))
         digest = hashlib.sha256(content).hexdigest()
-        return self.guard("stage", self.token, name, tiny.release, digest, stdin=content)
+        words = ("stage", self.token, name, tiny.release, digest)
+        return self.guard(*words, stdin=content, failpoint=failpoint)
 
     def trial(self, name: str, tiny: Tiny, seconds: int = 600, failpoint: str = "") -> Said:
         """Stage it and start it on trial."""

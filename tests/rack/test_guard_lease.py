@@ -103,7 +103,7 @@ def schedule(chance: random.Random, rounds: int) -> list[str]:
                     f"lease {who} 600",
                     f'release "$(($(cat /var/lib/clawrack/token) - {guess % 3}))"',
                     f'forget "$(($(cat /var/lib/clawrack/token) - {guess % 4}))" someone key',
-                    f'forget "$(cat /var/lib/clawrack/token)" someone key',
+                    'forget "$(cat /var/lib/clawrack/token)" someone key',
                 ]
             )
         )
