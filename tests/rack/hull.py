@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docker
+from docker.models.containers import Container
+
 # Bit numbers as in linux/capability.h.
-CAPABILITIES = (
+CAPABILITIES = (  # noqa: SIM905 - a list of words reads better
     "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE"
     " NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN"
     " SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE"
@@ -83,8 +86,15 @@ def _common(image: str, name: str, wiring: Wiring) -> dict[str, Any]:
     }
 
 
+def create(api: docker.DockerClient, config: dict[str, Any], name: str) -> Container:
+    """Make a container of a whole create request: docker's own helpers do not know every field of it."""
+    low: Any = api.api
+    made: str = low.create_container_from_config(config, name)["Id"]
+    return api.containers.get(made)
+
+
 def cable(pid: int) -> str:
-    """The box's end of the cable (veth) of the machine whose first process is `pid`. Raises LookupError if it has none."""
+    """The box's end of the cable (veth) of a machine, by its first process. Raises LookupError if it has none."""
     words = ["nsenter", "-t", str(pid), "-n", "ip", "-o", "link", "show", "eth0"]
     found = re.search(r"eth0@if(\d+)", subprocess.run(words, capture_output=True, check=True, text=True).stdout)
     for link in Path("/sys/class/net").iterdir():

@@ -1,4 +1,4 @@
-"""Images of machines: debootstrap from the box's own mirror, cached as a tarball and as an image of the rack's engine."""
+"""Images of machines: debootstrap from the box's own mirror, cached as a tarball and in the rack's engine."""
 
 import io
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 import time
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import ImageNotFound
@@ -66,7 +67,8 @@ def _build(api: docker.DockerClient, wanted: Recipe, source: Mirror, name: str) 
         changes = ['CMD ["/lib/systemd/systemd"]', "ENV container=docker"]
         changes += [f"ENV {word}" for word in wanted.environment]
         repository, _, label = name.partition(":")
-        api.api.import_image_from_stream(
+        low: Any = api.api
+        low.import_image_from_stream(
             iter(lambda: stream.read(1 << 20), b""), repository=repository, tag=label, changes=changes
         )
 
@@ -92,11 +94,12 @@ def _debootstrap(wanted: Recipe, source: Mirror, tree: Path) -> None:
 
 
 def _furnish(tree: Path, source: Mirror) -> None:
-    """Make an installed system of a fresh tree: its sources, authorities and first boot; nothing that is one machine's."""
+    """Make an installed system of a fresh tree: its sources, authorities and first boot; nothing of one machine's."""
     (tree / "etc/apt/sources.list").write_text("\n".join(source.sources) + "\n")
     (tree / "etc/apt/apt.conf.d/90box").write_text("\n".join(source.settings) + "\n")
     (tree / "etc/environment").write_text("\n".join(recipe.environment()) + "\n")
     (tree / "etc/machine-id").write_text("")
+    (tree / "var/lib/dbus/machine-id").unlink(missing_ok=True)  # or systemd would take it over, everywhere the same
     for number, certificate in enumerate(recipe.authorities()):
         (tree / f"usr/local/share/ca-certificates/box-{number}.crt").write_text(certificate)
     _run("chroot", str(tree), "update-ca-certificates")
@@ -128,7 +131,8 @@ def _extend(api: docker.DockerClient, base: str, packages: tuple[str, ...], name
         if box.wait()["StatusCode"] != 0:
             raise RuntimeError(f"apt failed in the machine image:\n{box.logs().decode(errors='replace')[-2000:]}")
         repository, _, label = name.partition(":")
-        box.commit(repository, label, changes=['CMD ["/lib/systemd/systemd"]'])
+        saved: Any = box
+        saved.commit(repository, label, changes=['CMD ["/lib/systemd/systemd"]'])
     finally:
         box.remove(force=True, v=True)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import docker
 from docker.errors import NotFound
@@ -38,7 +38,7 @@ class User:
 
 @dataclass(frozen=True)
 class Build:
-    """What a machine is like. The default: bare Debian, sshd, root's key; `disk` in megabytes, 0 for as much as there is."""
+    """What a machine is: by default a bare Debian with root's key; `disk` in megabytes, 0 for as much as there is."""
 
     system: str = ""
     docker: bool = False
@@ -85,7 +85,7 @@ class Box:
         return pid
 
     def run(self, *words: str, stdin: bytes = b"", timeout: float = 60, check: bool = True) -> Result:
-        """Run a command as root in the machine, not over its sshd. Raises RuntimeError when it fails and `check` is set."""
+        """Run a command as root, not over sshd. Raises RuntimeError when it fails and `check` is set."""
         inside = ["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-n", "-p", "--", *words]
         done = subprocess.run(
             inside, input=stdin, capture_output=True, timeout=timeout, check=False, env=ENVIRONMENT, cwd="/"
@@ -100,7 +100,11 @@ class Box:
 
     def put(self, path: str, content: bytes, mode: int = 0o644) -> None:
         """Write one file of root's, with its parent directories."""
-        self.container.put_archive("/", image.archive({path: (content, mode)}))
+        self._unpack({path: (content, mode)})
+
+    def _unpack(self, files: dict[str, tuple[bytes, int]]) -> None:
+        container: Any = self.container
+        container.put_archive("/", image.archive(files))
 
     def get(self, path: str) -> bytes:
         """The content of one file. Raises RuntimeError when it is not there."""
@@ -143,7 +147,7 @@ class Machine(Box):
         if self.build.disk:
             self.disk = Disk(name, self.build.disk)
         config = hull.machine(ready, name, self._wiring(address))
-        super().__init__(api, api.containers.get(api.api.create_container_from_config(config, name)["Id"]), address)
+        super().__init__(api, hull.create(api, config, name), address)
         self._furnish()
         self.start()
 
@@ -160,12 +164,12 @@ class Machine(Box):
         if self.build.root_password:
             files["/etc/ssh/sshd_config.d/10-root.conf"] = (b"PermitRootLogin yes\n", 0o644)
         if files:
-            self.container.put_archive("/", image.archive(files))
+            self._unpack(files)
 
     def start(self) -> None:
         """Switch the machine on and wait until it is ready."""
         self.container.start()
-        first = not self.run("test", "-e", "/etc/rack-users", check=False).code == 0
+        first = self.run("test", "-e", "/etc/rack-users", check=False).code != 0
         if first:
             self._people()
         self.wait_ready()

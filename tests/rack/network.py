@@ -9,6 +9,8 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
+from docker.models.networks import Network
+from docker.types import IPAMConfig, IPAMPool
 
 from tests.rack.places import home, locked, tag
 
@@ -55,18 +57,17 @@ def take_address(api: docker.DockerClient, subnet: ipaddress.IPv4Network) -> str
 
 
 def _taken(api: docker.DockerClient) -> set[str]:
-    found = api.api.containers(all=True, filters={"label": "clawrack.rack.address"})
+    low: Any = api.api
+    found: list[dict[str, dict[str, str]]] = low.containers(all=True, filters={"label": "clawrack.rack.address"})
     return {container["Labels"]["clawrack.rack.address"] for container in found}
 
 
-def _create(api: docker.DockerClient) -> Any:
+def _create(api: docker.DockerClient) -> Network:
     for subnet in _free_subnets():
-        pool = docker.types.IPAMPool(subnet=str(subnet), gateway=gateway(subnet))
+        pool = IPAMPool(subnet=str(subnet), gateway=gateway(subnet))
         options = {"com.docker.network.bridge.name": bridge()}
         with suppress(APIError):  # taken after all: the next
-            return api.networks.create(
-                NAME, driver="bridge", options=options, ipam=docker.types.IPAMConfig(pool_configs=[pool])
-            )
+            return api.networks.create(NAME, driver="bridge", options=options, ipam=IPAMConfig(pool_configs=[pool]))
     raise RuntimeError("every subnet that the rack could use is routed elsewhere already")
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PACKAGES = ("systemd-sysv", "dbus", "openssh-server", "sudo", "ca-certificates", "iproute2", "procps")
-FORMAT = 1  # raise it when the way of building changes, so that caches are made anew
+FORMAT = 2  # raise it when the way of building changes, so that caches are made anew
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _settings() -> tuple[str, ...]:
 
 
 def environment() -> list[str]:
-    """Lines for a machine's /etc/environment: the box's proxies, and its authorities for programs with their own list."""
+    """Lines for a machine's /etc/environment: the box's proxies and authorities."""
     proxies = [f"{key}={value}" for key, value in os.environ.items() if re.fullmatch("(https?|no)_proxy", key)]
     bundle = ["NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt"] if authorities() else []
     return sorted(proxies) + bundle
