@@ -3,7 +3,7 @@
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed
 from installer import remote
-from installer.steps.step import NOTES, Machine, Say
+from installer.steps.step import NOTES, Machine, Removal, Say, Tell
 
 _SECONDS = 45
 
@@ -33,10 +33,9 @@ class Engine:
             reasons = [value for key, value in remote.pairs(ran.out) if key == "reason"]
             raise ActionFailed("docker.not_starting", where=machine.name, reason=line(" ".join(reasons), 600) or "-")
 
-    def undo(self, machine: Machine) -> None:
+    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:  # noqa: ARG002 - the form of a step
         """Disable it again where it was disabled before us; it keeps running for whoever uses it."""
-        said = remote.run(machine.port, "notes.sh", "show", NOTES)
-        if ("enabled", "docker.service") in remote.pairs(said.out):
+        if ("enabled", "docker.service") in removal.notes:
             machine.port.run(("systemctl", "--quiet", "disable", "docker.service"), root=True)
 
 

@@ -6,10 +6,10 @@ import tarfile
 from pathlib import Path
 
 import templates
-from fleet.base.errors import ActionFailed
+from fleet.base.errors import ActionFailed, Refused
 from fleet.machine.guard import Guard as Calls
 from installer import remote
-from installer.steps.step import Machine, Say
+from installer.steps.step import NOTES, Machine, Removal, Say, Tell
 
 _TAR = "/run/clawrack-job/guard.tar"
 
@@ -42,9 +42,24 @@ class Guard:
             told = f"{said.get('reason', '')} {said.get('detail', '')}".strip() or remote.last_words(ran)
             raise ActionFailed("guard.not_installed", where=machine.name, reason=told)
 
-    def undo(self, machine: Machine) -> None:
-        """Take off the guard and everything it made, agents' state kept."""
-        Calls(machine.port).uninstall("keep")
+    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
+        """Take off agents, guard and everything that it made.
+
+        Raises:
+            Refused: another controller holds the lease.
+            ActionFailed: the guard failed.
+        """
+        tell("begun", "unprepare.guard", {})
+        try:
+            said = Calls(machine.port).uninstall(removal.fate, removal.lease)
+        except Refused as error:
+            if error.key != "guard.absent":
+                raise
+            # a machine that was half prepared, or is half removed
+            machine.port.run(("rm", "-rf", NOTES), root=True)
+            machine.port.run(("rmdir", "/var/lib/clawrack"), root=True)
+            said = {"already": "1"}
+        tell("already" if said.get("already") else "done", "unprepare.guard", {})
 
 
 def packed() -> bytes:

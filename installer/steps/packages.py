@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, TimedOut
 from installer import job, remote
-from installer.steps.step import NOTES, Machine, Say
+from installer.steps.step import NOTES, SAVED_NOTES, Machine, Removal, Say, Tell
 
 # What the engine makes beside its packages' own files; noted where it is not there before us.
 _MADE = (
@@ -67,8 +67,26 @@ class Packages:
         if ended.code or programs:
             raise _error(machine.name, ended, programs)
 
-    def undo(self, machine: Machine) -> None:
-        """Leave the packages: others may have come to use them; see unprepare for removing Docker on request."""
+    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
+        """Leave Docker, and say so; or, where that was asked for, remove it if it is ours and nobody else uses it.
+
+        Raises:
+            ActionFailed: apt failed (``unprepare.docker_failed``).
+        """
+        if not removal.docker:
+            if not {"docker", "dockerd"} & set(missing(machine)[0]):
+                tell("note", "unprepare.docker_stays", {})
+            return
+        tell("begun", "unprepare.docker", {})
+        undocker = job.Job("undocker", "undocker.sh", (SAVED_NOTES,), _LATEST)
+        ended = job.run(machine.port, undocker, lambda text: tell("progress", "step.packages.line", {"line": text}))
+        said = next((words for words in ended.told if words[0] in {"kept", "removed"}), ())
+        if ended.code or not said:
+            raise ActionFailed("unprepare.docker_failed", where=machine.name, reason=_reason(ended.log))
+        if said[0] == "kept":
+            tell("note", f"unprepare.docker_{said[1]}", {"packages": " ".join(said[2:])})
+        else:
+            tell("done", "unprepare.docker", {})
 
 
 def missing(machine: Machine) -> tuple[tuple[str, ...], str]:

@@ -4,11 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from fleet.base.event import Kind
+from fleet.machine.guard import Fate, Lease
+from fleet.machine.keys import ControllerKey
 from fleet.machine.port import Port
 from installer.facts import Facts
 
 NOTES = "/var/lib/clawrack/prepare"
 """On the machine: ``key=value`` lines that tell what was there before us. Root's alone; goes with the guard."""
+
+SAVED_NOTES = "/run/clawrack-job/notes"
+"""Where the notes wait while the guard goes and Docker after it, should that be cut off."""
 
 Say = Callable[[str, dict[str, object]], None]
 """Called with the key of a text in the words, and its values, while a step is at work."""
@@ -30,6 +36,29 @@ class Machine:
     def name(self) -> str:
         """The machine's name."""
         return self.port.name
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What is to go.
+
+    Attributes:
+        fate: whether the agents' state stays on the machine.
+        lease: where one is held for it.
+        docker: whether Docker goes too, where we installed it and nobody else uses it.
+        key: the controller's key, taken off last; None on this computer.
+        notes: what was there before us, as the machine has it noted; ``unprepare`` reads it.
+    """
+
+    fate: Fate
+    lease: Lease | None = None
+    docker: bool = False
+    key: ControllerKey | None = None
+    notes: frozenset[tuple[str, str]] = frozenset()
+
+
+Tell = Callable[[Kind, str, dict[str, object]], None]
+"""Called with the kind of an event, the key of a text, and its values."""
 
 
 class Step(Protocol):
@@ -56,6 +85,6 @@ class Step(Protocol):
         """Return whether it is so now; changes nothing."""
         ...
 
-    def undo(self, machine: Machine) -> None:
-        """Take back what apply made; what was there before stays."""
+    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
+        """Take back what apply made, and tell; what was there before stays."""
         ...

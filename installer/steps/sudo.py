@@ -3,7 +3,7 @@
 from fleet.base.errors import ActionFailed
 from fleet.machine.guard import GUARD
 from installer import remote
-from installer.steps.step import Machine, Say
+from installer.steps.step import Machine, Removal, Say, Tell
 
 
 class Sudo:
@@ -34,5 +34,5 @@ class Sudo:
             told = f"{said.get('reason', '')} {said.get('detail', '')}".strip() or remote.last_words(ran)
             raise ActionFailed("sudo.drop_in", where=machine.name, reason=told)
 
-    def undo(self, machine: Machine) -> None:
-        """Nothing: the drop-in goes with the guard, in its uninstall."""
+    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
+        """Do nothing: the drop-in goes with the guard, in its uninstall."""

@@ -61,9 +61,14 @@ class Controller:
         visit = Visit("m1", Target(machine.address, user=user), self.key, Pins(self.home / "hosts.json"))
         return first_contact(visit, person, listener)
 
-    def prepare(self, port: Port, *, plan_only: bool = False) -> list[str]:
+    def prepare(self, port: Port, *, plan_only: bool = False, also: Listener = ignore) -> list[str]:
         self.events.clear()
-        return prepare(port, look(port), self.home / "journals", self.events.append, plan_only=plan_only)
+
+        def listen(event: Event) -> None:
+            self.events.append(event)
+            also(event)
+
+        return prepare(port, look(port), self.home / "journals", listen, plan_only=plan_only)
 
     def told(self, step: str) -> list[dict[str, object]]:
         """The values of each event of a step in the last preparing."""

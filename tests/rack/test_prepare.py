@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused
-from fleet.base.event import ignore
+from fleet.base.event import Event, ignore
 from fleet.machine.guard import GUARD, Guard
 from fleet.machine.refusals import HostKeyUnknown
 from installer.facts import look
@@ -86,7 +86,7 @@ def test_a_user_that_sudo_does_not_know_changes_nothing(bare: Machine, tmp_path:
     port.close()
 
 
-def test_root_by_password_becomes_ready_past_a_held_lock(bare: Machine, controller: Controller) -> None:
+def test_root_by_password_becomes_ready_past_a_held_lock_and_a_cut_wire(bare: Machine, controller: Controller) -> None:
     person = Person(ROOT)
     port = controller.reach(bare, person)
     assert person.asked == ["password root"]
@@ -95,9 +95,17 @@ def test_root_by_password_becomes_ready_past_a_held_lock(bare: Machine, controll
     facts = look(port)
     assert [problem.key for problem in judge(facts, Need())] == ["preflight.apt_busy"]
     assert controller.prepare(port, plan_only=True) == STEP_NAMES[:3]
+    cut: list[str] = []
+
+    def cut_once(event: Event) -> None:
+        if event.step == "step.packages.line" and not cut:
+            cut.append(bare.sh("pkill -c -f '^sshd: root@notty'").text)
+
     started = time.monotonic()
-    done = controller.prepare(port)
+    done = controller.prepare(port, also=cut_once)
     assert time.monotonic() - started > 5
+    assert cut == ["1"]
+    assert bare.sh("grep -c '^Start-Date' /var/log/apt/history.log").text == "1"
     assert done[0] == "step.packages"
     assert done[-1] == "step.guard"
     assert "perl" in str(controller.told("step.packages.waiting"))
@@ -212,6 +220,32 @@ def test_a_controller_killed_in_the_middle_of_apt_carries_on(
     assert booth.sh("ls /etc/sudoers.d").text.split() == ["README", BOOTH.name]
     assert booth.sh(f"ls -A /home/{BOOTH.name} | grep ssh", check=False).text == ""
     port.close()
+
+
+def test_a_power_cut_in_the_middle_of_apt_is_mended(tmp_path: Path) -> None:
+    with Machine(Build(users=(User(sudo="nopasswd", key=True),))) as machine:
+        key = machine.get("/home/booth/.ssh/authorized_keys").decode()
+        controller = Controller(tmp_path)
+        machine.put("/home/booth/.ssh/authorized_keys", f"{key}{controller.key.public}\n".encode(), 0o600)
+        machine.sh("chown booth: /home/booth/.ssh/authorized_keys")
+        child = start_apart(tmp_path, machine.address, "booth", "unused")
+        unpacking = "grep -q 'unpack.* docker.io' /var/log/dpkg.log"
+        while machine.sh(unpacking, check=False).code:
+            assert child.poll() is None
+            time.sleep(0.05)
+        machine.container.kill()
+        child.kill()
+        child.wait()
+        machine.start()
+        person = Person(None)
+        port = controller.reach(machine, person, "booth")
+        done = controller.prepare(port)
+        # sudo gives this login everything without a password, so nothing is added to it
+        assert (done[0], done[-1]) == ("step.packages", "step.guard")
+        assert machine.sh("dpkg --audit").text == ""
+        assert machine.sh("docker version").code == 0
+        assert person.asked == []
+        port.close()
 
 
 @pytest.fixture(scope="module")
