@@ -14,6 +14,8 @@ from docker.transport.basehttpadapter import BaseHTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
+from fleet.machine.socketlike import ProcessSocket
+
 Dial = Callable[[float], Any]
 SECONDS = 60.0
 # The oldest API that docker-py speaks; asked for until the engine has said what it has.
@@ -32,8 +34,10 @@ class _Connection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection can carry another request: asked without a file descriptor, for there is none."""
-        return self._socket is not None and self._socket.idle()
+        """Whether the connection can carry another request; a channel has no file descriptor to ask."""
+        if isinstance(self._socket, ProcessSocket):
+            return self.sock is not None and self._socket.idle()
+        return super().is_connected
 
 
 class _Pool(HTTPConnectionPool):

@@ -149,6 +149,8 @@ def _pieces(  # noqa: PLR0913, PLR0917 - private
         with _told(name, address, tcp_port, timeout):
             channel.settimeout(deadline.left() if deadline else timeout)
             piece = answer.read1(_CHUNK)
+        if not piece and answer.length:
+            raise WireCut("http.hung_up", where=name, address=address, port=tcp_port)
         if not piece:
             return
         yield piece

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from fleet.base.errors import ActionFailed, Unreachable
 from fleet.base.secret import Secret
-from fleet.machine import process, sudo
+from fleet.machine import process, quote, sudo
 from fleet.machine.port import MIB, Channel, Ran
 from fleet.machine.process import Deadline
 from fleet.machine.socketlike import ProcessSocket
@@ -26,12 +26,21 @@ _OPENING = 20.0
 _MERCY = 2.0  # seconds between TERM and KILL
 
 
+class _NotStarted(Exception):
+    """The kernel would not start a command; ``code`` and ``said`` are what a shell would make of it."""
+
+    def __init__(self, word: str, error: OSError) -> None:
+        super().__init__(word)
+        self.code = 127 if isinstance(error, FileNotFoundError) else 126
+        self.said = f"{word}: {error.strerror}"
+
+
 class LocalProcess:
     """A command on this computer, in a process group of its own."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        pipe = subprocess.PIPE
-        self._child = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, bufsize=0)
+        quote.check(words)
+        self._child = _popen(words)
         assert self._child.stdin and self._child.stdout and self._child.stderr  # noqa: PT018, S101 - pipes were asked for
         self._stdin: IO[bytes] | None = self._child.stdin
         self._outputs = (self._child.stdout, self._child.stderr)
@@ -164,10 +173,8 @@ class LocalPort:
         try:
             with self._started(words, root, deadline) as (child, said):
                 ran = process.finish(child, stdin, deadline, cap)
-        except (FileNotFoundError, PermissionError) as error:
-            # What a shell would say, so that both ports answer alike.
-            code = 127 if isinstance(error, FileNotFoundError) else 126
-            return Ran(code, b"", f"{words[0]}: {error.strerror}\n".encode())
+        except _NotStarted as error:
+            return Ran(error.code, b"", error.said.encode("utf-8", "replace"))
         ran = Ran(ran.code, ran.out, said + ran.err, cut=ran.cut) if said else ran
         refusal = sudo.why(ran, self._name) if root and _needs_sudo() else None
         if refusal:
@@ -179,9 +186,8 @@ class LocalPort:
         try:
             with self._started(words, root, Deadline(self._name, _OPENING)) as (child, _):
                 yield from process.lines(child, self._name, idle)
-        except (FileNotFoundError, PermissionError) as error:
-            said = f"{words[0]}: {error.strerror}"
-            raise ActionFailed("wire.command_failed", where=self._name, code=127, said=said) from error
+        except _NotStarted as error:
+            raise ActionFailed("wire.command_failed", where=self._name, code=error.code, said=error.said) from error
 
     def docker(self) -> "docker.APIClient":
         """Return a client of the Docker engine; see Port."""
@@ -235,6 +241,14 @@ class LocalPort:
         deadline = Deadline(self._name, min(_OPENING, timeout))
         child, _ = held.enter_context(self._started(("docker", "system", "dial-stdio"), True, deadline))
         return ProcessSocket(child, self._name, timeout, held.close)
+
+
+def _popen(words: Sequence[str]) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    try:
+        return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, bufsize=0)
+    except OSError as error:
+        raise _NotStarted(words[0], error) from error
 
 
 def _needs_sudo() -> bool:

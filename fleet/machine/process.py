@@ -159,9 +159,10 @@ def lines(process: Process, where: str, idle: float | None) -> Iterator[bytes]:
             if over:
                 yield from splitter.rest()
                 return _ended_well(process, where, said)
-            if idle is not None and time.monotonic() - heard > idle:
+            patience = _STEP if idle is None else idle - (time.monotonic() - heard)
+            if patience <= 0:
                 raise TimedOut("wire.silent", where=where, seconds=f"{idle:g}")
-            process.wait(_STEP)
+            process.wait(min(_STEP, patience))
     finally:
         process.kill()
 

@@ -20,12 +20,21 @@ def line(words: Sequence[str]) -> bytes:
     Raises:
         OurBug: there is no word, a word holds a NUL, or the line is longer than the kernel takes.
     """
-    if not words or any("\0" in word for word in words):
-        raise OurBug("wire.unquotable")
+    check(words)
     text = " ".join(_quoted(word) for word in words).encode("utf-8", "surrogateescape")
     if len(text) > LONGEST:
         raise OurBug("wire.too_long", length=len(text), longest=LONGEST)
     return text
+
+
+def check(words: Sequence[str]) -> None:
+    """See that the words can be a command at all.
+
+    Raises:
+        OurBug: there is none, or one holds a NUL.
+    """
+    if not words or any("\0" in word for word in words):
+        raise OurBug("wire.unquotable")
 
 
 def _quoted(word: str) -> str:

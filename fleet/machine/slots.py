@@ -2,12 +2,16 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Generator
 
 from fleet.base.errors import Refused
 from fleet.machine.process import Deadline
 from fleet.machine.stream import Stream
 from fleet.machine.transport import NotOpened
+
+# A session that has ended here is still counted there until the server has buried its process.
+_SERVER_LAGS = 0.05
 
 
 class Slots:
@@ -16,6 +20,7 @@ class Slots:
     def __init__(self, most: int) -> None:
         self._most = most
         self._used = 0
+        self._ever = False
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
@@ -45,12 +50,16 @@ class Slots:
             self._used -= 1
             self._changed.notify()
 
+    def opened(self) -> None:
+        """Learn that the server does open sessions."""
+        self._ever = True
+
     def learn(self) -> bool:
-        """Make do with fewer; return False where there is nothing left to wait for."""
+        """Make do with fewer; return False where the server has never opened any, and has none of ours to end."""
         with self._changed:
             others = self._used - 1
             self._most = max(1, min(self._most, others))
-            return others > 0
+            return others > 0 or self._ever
 
 
 class _Slot:
@@ -73,9 +82,13 @@ class _Slot:
         """
         while True:
             try:
-                return opener()
+                stream = opener()
             except NotOpened as error:
                 if not self._slots.learn():
                     raise Refused("ssh.no_session", where=self._where) from error
+            else:
+                self._slots.opened()
+                return stream
             self.give()
+            time.sleep(min(_SERVER_LAGS, self._deadline.left()))
             self.take()

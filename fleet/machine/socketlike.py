@@ -4,7 +4,7 @@ import io
 import time
 from collections.abc import Callable
 
-from fleet.base.errors import TimedOut
+from fleet.base.errors import TimedOut, WireCut
 from fleet.machine.process import Process
 
 _STEP = 1.0
@@ -66,7 +66,10 @@ class ProcessSocket:
 
     def idle(self) -> bool:
         """Tell whether the other side has neither spoken nor hung up since it was last read."""
-        return not self._closed and not self._ahead and not self._process.over()
+        try:
+            return not self._closed and not self._ahead and not self._process.over()
+        except WireCut:
+            return False
 
     def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.BufferedReader:
         """Return a file that reads from here; the connection ends when both are closed."""

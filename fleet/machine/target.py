@@ -8,7 +8,9 @@ from fleet.base.errors import BadInput
 SSH_PORT = 22
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?")
 # Host names, IPv4, IPv6 with a zone. Never a leading hyphen: the address may reach another program's argv.
-_ADDRESS = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}|[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9_.-]{1,15})?")
+_ADDRESS = re.compile(
+    r"(?!-)(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|(?=[^%]*:)[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9_.-]{1,15})?"
+)
 _WRITTEN = re.compile(
     r"(?:(?P<user>[^@]*)@)?(?:\[(?P<six>[^\]]*)\]|(?P<plain>[^:\[\]]*|[^\[\]]*:[^\[\]]*:[^\[\]]*))(?::(?P<port>\d+))?"
 )

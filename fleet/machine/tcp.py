@@ -14,6 +14,7 @@ from fleet.machine.target import Target
 CHUNK = 1 << 16
 # RFC 4253 4.2: a line is at most 255 bytes; a server may send other lines before its version.
 _LINE, _LINES = 255, 20
+_NEXT_LINE = 2.0  # seconds
 
 
 class Busy(Exception):
@@ -67,7 +68,7 @@ def connect(target: Target, timeout: float) -> WireSocket:
     """
     try:
         return WireSocket(socket.create_connection((target.address, target.port), timeout))
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise Unreachable("ssh.no_such_host", where=target.place, address=target.address) from error
     except ConnectionRefusedError as error:
         raise Unreachable("ssh.refused", where=target.place, port=target.port) from error
@@ -85,9 +86,11 @@ def greeting(sock: WireSocket, target: Target, timeout: float) -> str:
         Refused: it is SSH of a kind that cannot be used: version 1, or Windows.
     """
     until = time.monotonic() + timeout
-    text = rest = b""
+    first = text = rest = b""
     for _ in range(_LINES):
-        text, rest = _read_line(sock, target, until, rest)
+        text, rest = _read_line(sock, target, until, rest, first)
+        first = first or text
+        until = min(until, time.monotonic() + _NEXT_LINE)
         if text.startswith(b"SSH-"):
             sock.unread(text + b"\r\n" + rest)
             return _judged(text, target)
@@ -95,7 +98,7 @@ def greeting(sock: WireSocket, target: Target, timeout: float) -> str:
             raise Busy
         if not text.strip().isascii() or b"\0" in text:
             break
-    raise Unreachable("ssh.not_ssh", where=target.place, shown=line(text, 80))
+    raise Unreachable("ssh.not_ssh", where=target.place, shown=line(first, 80))
 
 
 def _judged(text: bytes, target: Target) -> str:
@@ -107,8 +110,8 @@ def _judged(text: bytes, target: Target) -> str:
     return shown
 
 
-def _read_line(sock: WireSocket, target: Target, until: float, got: bytes) -> tuple[bytes, bytes]:
-    """Return one line without its end, and what was read after it."""
+def _read_line(sock: WireSocket, target: Target, until: float, got: bytes, before: bytes) -> tuple[bytes, bytes]:
+    """Return one line without its end, and what was read after it; ``before`` is what was said first."""
     while b"\n" not in got:
         if len(got) > _LINE:
             raise Unreachable("ssh.not_ssh", where=target.place, shown=line(got, 80))
@@ -116,11 +119,11 @@ def _read_line(sock: WireSocket, target: Target, until: float, got: bytes) -> tu
         try:
             more = sock.recv(CHUNK)
         except TimeoutError as error:
-            raise _silent(target, got) from error
+            raise _silent(target, got or before) from error
         except ConnectionError as error:
             raise Busy from error
         if not more:
-            raise _silent(target, got) if got else Busy
+            raise _silent(target, got or before) if got or before else Busy
         got += more
     text, _, rest = got.partition(b"\n")
     return text.rstrip(b"\r"), rest

@@ -1,7 +1,7 @@
 """Notices a peer that has died without saying so, within 15 seconds.
 
 paramiko's keepalives want no reply, so a frozen server stays "active" for ever. One thread looks at every open
-connection each second. A peer that has been silent for a while, with nothing of ours still on its way, is sent a
+connection twice a second. A peer that has been silent for a while, with nothing of ours still on its way, is sent a
 request that it must answer; one that neither speaks nor lets its kernel take what we send is dead. A slow wire is not:
 as long as its kernel acknowledges something, the clock starts again.
 """
@@ -16,8 +16,8 @@ import paramiko
 
 from fleet.machine.transport import Wire
 
-TICK = 1.0
-QUIET = 4.0  # seconds of silence until we ask
+TICK = 0.5
+QUIET = 3.0  # seconds of silence until we ask
 PATIENCE = 8.0  # seconds to answer, or to take what was sent
 
 
@@ -40,17 +40,14 @@ class _Watched:
         unsent = wire.tcp.unsent()
         if unsent != self.unsent:
             self.unsent, self.moved = unsent, now
-        quiet_since = max(wire.tcp.heard, self.moved)
-        if now - quiet_since < QUIET:
+        if wire.tcp.heard > self.asked:
             self.asked = 0.0
-            return False
-        if unsent:
-            return now - quiet_since > QUIET + PATIENCE
-        if not self.asked:
-            self.asked = now if wire.ask_alive() else 0.0
-            self.unsent = wire.tcp.unsent()
-            return False
-        return now - self.asked > PATIENCE
+        if self.asked:
+            return now - max(self.asked, self.moved) > PATIENCE
+        quiet = now - max(wire.tcp.heard, self.moved)
+        if quiet > QUIET and not unsent and wire.ask_alive():
+            self.asked = now
+        return quiet > QUIET + PATIENCE
 
 
 class _Watch:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Sshd:
 
 
 @contextlib.contextmanager
-def sshd(address: str, *settings: str) -> Iterator[Sshd]:
+def sshd(address: str, *settings: str) -> Generator[Sshd]:
     """Start a server; ``settings`` come first, so they win."""
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="clawrack-wire-"))
@@ -124,4 +124,5 @@ _SETTINGS = (
     "KbdInteractiveAuthentication no",
     "LogLevel DEBUG1",
     "UseDNS no",
+    "SetEnv HOME={folder}",  # what this computer's owner has in .bashrc is not under test
 )
