@@ -1,0 +1,126 @@
+"""What a person sees when something is not as it should be.
+
+One sentence, the right exit code, the next command to type, and a machine that was left as it was.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rack.controller import Controller, Typed
+from tests.rack.machine import Build, Machine, User
+
+PASSWORD = "the real one 5"
+PLAIN = User("plain", "nothing here 9", sudo="no", uid=1001)
+BOOTH = User("booth", PASSWORD, sudo="password", uid=1002)
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Machine]:
+    with Machine(Build(root_password=PASSWORD, users=(PLAIN, BOOTH))) as machine:
+        yield machine
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Controller:
+    return Controller(tmp_path)
+
+
+def setup(controller: Controller, machine: Machine, user: str, password: str, *more: str) -> Typed:
+    trust = more or ("--fingerprint", machine.fingerprint())
+    words = ("setup", "--machine", f"{user}@{machine.address}", "--yes", "--password-stdin", *trust)
+    return controller.type(*words, stdin=f"{password}\n")
+
+
+def told(typed: Typed, code: int, *words: str) -> None:
+    """The error is one short paragraph with what, why and a next command, and no traceback."""
+    assert typed.code == code, typed.err
+    assert "Traceback" not in typed.err
+    assert "→ " in typed.err
+    assert len(typed.err.strip().splitlines()) <= 8
+    for word in words:
+        assert word in typed.err.replace("\n  ", " "), typed.err
+
+
+def untouched(machine: Machine) -> None:
+    assert not machine.sh("find / -xdev -iname '*clawrack*' -not -path '/proc/*' -not -path '/var/log/*'").text
+    assert machine.sh("command -v docker || true").text == ""
+    keys = machine.sh("cat /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys 2>/dev/null || true").text
+    assert "clawrack" not in keys.replace(" clawrack-tests", "")
+
+
+def test_a_wrong_password_is_told_and_tried_once(bare: Machine, controller: Controller) -> None:
+    tries = "journalctl --no-pager -u ssh | grep -c 'Failed password' || true"
+    before = int(bare.sh(tries).text or 0)
+    told(setup(controller, bare, "root", "not it"), 2, "root", bare.address)
+    assert int(bare.sh(tries).text) == before + 1
+    untouched(bare)
+
+
+def test_a_host_key_that_nobody_vouched_for_stops_before_any_login(bare: Machine, controller: Controller) -> None:
+    words = ("setup", "--machine", f"root@{bare.address}", "--yes", "--password-stdin")
+    typed = controller.type(*words, stdin=f"{PASSWORD}\n")
+    told(typed, 3, bare.fingerprint(), "--fingerprint")
+    untouched(bare)
+
+
+def test_a_fingerprint_that_is_another_one_stops(bare: Machine, controller: Controller) -> None:
+    typed = setup(controller, bare, "root", PASSWORD, "--fingerprint", "SHA256:" + "A" * 43)
+    told(typed, 3, bare.fingerprint())
+    untouched(bare)
+
+
+def test_an_address_where_nobody_is(controller: Controller, bare: Machine) -> None:
+    nobody = bare.address.rsplit(".", 1)[0] + ".254"
+    typed = controller.type("setup", "--machine", f"root@{nobody}", "--yes", "--accept-new-host-key")
+    told(typed, 4, nobody)
+
+
+def test_an_address_that_is_none(controller: Controller) -> None:
+    told(controller.type("setup", "--machine", "root@-oProxyCommand=x", "--yes"), 2)
+    told(controller.type("setup", "--machine", "root@a b", "--yes"), 2)
+
+
+def test_a_kind_that_does_not_exist(controller: Controller) -> None:
+    told(controller.type("setup", "--kind", "opnclaw", "--yes"), 2, "openclaw")
+
+
+def test_a_user_whom_sudo_does_not_know_changes_nothing(bare: Machine, controller: Controller) -> None:
+    told(setup(controller, bare, PLAIN.name, PLAIN.password), 5, PLAIN.name)
+    assert bare.sh("command -v docker || true").text == ""
+    assert not bare.sh("ls /var/lib/clawrack 2>/dev/null || true").text
+
+
+def test_nobody_to_ask_is_told_with_the_line_to_type(bare: Machine, controller: Controller) -> None:
+    words = ("setup", "--machine", f"root@{bare.address}", "--yes", "--fingerprint", bare.fingerprint())
+    told(controller.type(*words), 3, "--password-stdin")
+
+
+def test_a_changed_host_key_stops_everything_with_both_fingerprints(controller: Controller) -> None:
+    with Machine() as machine:
+        old = machine.fingerprint()
+        words = ("setup", "--machine", f"root@{machine.address}", "--key", str(machine.key), "--yes")
+        controller.done(*words, "--fingerprint", old, "--plan")
+        machine.new_host_key()
+        told(controller.type(*words), 3, old, machine.fingerprint())
+
+
+def test_a_disk_without_room_is_told_before_anything_is_changed(controller: Controller) -> None:
+    with Machine(Build(disk=300, disk_at="/var/lib")) as machine:
+        typed = controller.type(
+            "setup", "--machine", f"root@{machine.address}", "--key", str(machine.key), "--yes",
+            "--fingerprint", machine.fingerprint(),
+        )  # fmt: skip
+        told(typed, 3, "/var/lib")
+        assert machine.sh("command -v docker || true").text == ""
+
+
+def test_in_chinese_there_is_no_word_of_english_in_the_way(bare: Machine, controller: Controller) -> None:
+    typed = controller.type(
+        "setup", "--machine", f"root@{bare.address}", "--yes", "--password-stdin", "--fingerprint", bare.fingerprint(),
+        stdin="not it\n", CLAWRACK_LANG="zh",
+    )  # fmt: skip
+    assert typed.code == 2
+    assert "密码" in typed.err
+    assert "password" not in typed.err.lower()
