@@ -11,14 +11,12 @@
 #
 # Everything is in one function, called on the last line inside a group: a copy that was cut off anywhere runs nothing.
 # It may be killed at any line: an environment counts only once its mark is written, and the next run clears the rest.
-# Proxies (http_proxy, https_proxy) and pip's own settings (pip.conf, PIP_*) are used as they stand.
-# Exit codes: 0 done, 2 bad input, 3 refused, 4 no network, 5 something failed here.
+# Proxies and pip's own settings are used as they stand. Exit: 0 done, 2 bad input, 3 refused, 4 no network, 5 failed here.
 
 install_clawrack() {
     set -eu
     umask 022
 
-    # ---- telling -------------------------------------------------------------------------------------------------
     case "${CLAWRACK_LANG:-${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}}" in
         [zZ][hH]*) chinese=yes ;;
         *) chinese='' ;;
@@ -55,21 +53,16 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
 例子：./install.sh --yes'
     }
 
-    # ---- places --------------------------------------------------------------------------------------------------
     choose_places() {
         uid=$(id -u)
         if [ "$uid" = 0 ]; then
-            home=/opt/clawrack
-            bin=/usr/local/bin
+            home=/opt/clawrack bin=/usr/local/bin
         else
             [ -n "${HOME:-}" ] || stop 2 'HOME is not set, so there is no place to install to.' '没有设置 HOME，不知道该装到哪里。'
             home=${XDG_DATA_HOME:-$HOME/.local/share}/clawrack/install
             bin=$HOME/.local/bin
         fi
-        link=$bin/clawrack
-        log=$home/install.log
-        packages=$home/packages
-        made=$home/directories
+        link=$bin/clawrack log=$home/install.log packages=$home/packages made=$home/directories
     }
 
     ours() { # whether the command on the PATH is the one that this script made
@@ -122,7 +115,6 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
             "磁盘已满：$home 需要 300 MB，只剩 $((${free:-0} / 1024)) MB。请腾出空间，然后运行：./install.sh"
     }
 
-    # ---- the system's packages -----------------------------------------------------------------------------------
     may_be_root() {
         [ "$uid" != 0 ] || return 0
         command -v sudo >/dev/null || return 1
@@ -143,9 +135,7 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
         tries=0
         until as_root apt-get update >>"$log" 2>&1; do
             tries=$((tries + 1))
-            if [ "$tries" -ge 60 ] || ! tail -n 5 "$log" | grep -q 'Could not get lock'; then
-                return 1
-            fi
+            [ "$tries" -lt 60 ] && tail -n 5 "$log" | grep -q 'Could not get lock' || return 1
             sleep 5
         done
         # apt-get update ends well although it reached nobody.
@@ -153,11 +143,8 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
     }
 
     no_packages() { # WANTED
-        stop 4 "The system's packages ($1) could not be had: no network, or no package source answers. The end of $log:
-$(tail -n 3 "$log")
-When it is there: ./install.sh" "无法取得系统软件包（$1）：没有网络，或者软件源没有回应。$log 的末尾：
-$(tail -n 3 "$log")
-网络恢复后运行：./install.sh"
+        stop 4 "The system's packages ($1) could not be had: no network, or no package source answers. Look at $log, then: ./install.sh" \
+            "无法取得系统软件包（$1）：没有网络，或者软件源没有回应。请查看 $log，然后运行：./install.sh"
     }
 
     planned() { # the packages that apt would add, without those it would only upgrade
@@ -183,7 +170,6 @@ $(tail -n 3 "$log")
         as_root apt-get -o DPkg::Lock::Timeout=600 -y --no-install-recommends install "$@" >>"$log" 2>&1
     }
 
-    # ---- Python --------------------------------------------------------------------------------------------------
     version_of() {
         "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null
     }
@@ -196,12 +182,12 @@ $(tail -n 3 "$log")
         return 1
     }
 
-    newest_offered() { # the newest Python that the system's package sources offer, as python3.N
-        for minor in 14 13 12 11; do
-            if apt-cache madison "python3.$minor" 2>/dev/null | grep -q .; then
-                echo "python3.$minor"
-                return 0
-            fi
+    offered() { # the package of a Python that is new enough: the system's own, else another that its sources offer
+        case $(apt-cache madison python3 2>/dev/null | sed -n 's/^[^|]*| *3\.\([0-9]*\).*/\1/p' | head -n 1) in
+            1[1-9] | [2-9][0-9]) echo python3 && return ;;
+        esac
+        for minor in 13 12 14 11; do
+            ! apt-cache madison "python3.$minor" 2>/dev/null | grep -q . || { echo "python3.$minor" && return; }
         done
         return 1
     }
@@ -216,8 +202,8 @@ $(tail -n 3 "$log")
         if ! find_python; then
             command -v apt-get >/dev/null || add_packages python3
             may_be_root || add_packages python3 python3-venv
-            offered=$(newest_offered) || { refresh_lists && offered=$(newest_offered); } || no_answer_or_too_old
-            add_packages "$offered" "$offered-venv"
+            package=$(offered) || { refresh_lists && package=$(offered); } || no_answer_or_too_old
+            add_packages "$package" "$package-venv"
             find_python || too_old
         fi
         if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
@@ -230,9 +216,7 @@ $(tail -n 3 "$log")
     }
 
     no_answer_or_too_old() {
-        if tail -n 5 "$log" | grep -Eq 'Some index files failed|Could not (resolve|connect)|^Err:'; then
-            no_packages python3
-        fi
+        ! tail -n 5 "$log" | grep -Eq 'Some index files failed|Could not (resolve|connect)|^Err:' || no_packages python3
         too_old
     }
 
@@ -244,7 +228,6 @@ $(tail -n 3 "$log")
         fi
     }
 
-    # ---- the environment -----------------------------------------------------------------------------------------
     recipe() { # one word for what the environment is made of: the sources, the pinned packages, the Python
         {
             "$python" -c 'import sys; print(sys.executable, sys.version)'
@@ -257,9 +240,8 @@ $(tail -n 3 "$log")
         last=$(readlink "$home/current" 2>/dev/null || true)
         rm -rf "$home/tmp" "$home/current.new"
         for old in "$home"/env-*; do
-            if [ ! -e "$old/.whole" ] || { [ "$old" != "$env" ] && [ "$old" != "$last" ]; }; then
-                rm -rf "$old"
-            fi
+            case $old in "$env" | "$last") [ ! -e "$old/.whole" ] || continue ;; esac
+            rm -rf "$old"
         done
     }
 
@@ -268,8 +250,7 @@ $(tail -n 3 "$log")
     }
 
     pip_failed() {
-        end=$(tail -n 40 "$log")
-        case $end in
+        case $(tail -n 40 "$log") in
             *'No space left on device'*)
                 stop 5 "The disk got full while installing to $home. Free some, then: ./install.sh" \
                     "安装到 $home 时磁盘满了。请腾出空间，然后运行：./install.sh" ;;
@@ -281,24 +262,17 @@ $(tail -n 3 "$log")
                 stop 4 "The Python packages could not be had: no network, or the package index does not answer. Behind a proxy, set https_proxy; for a mirror: pip3 config set global.index-url URL. Then: ./install.sh   (the log: $log)" \
                     "无法取得 Python 包：没有网络，或者软件包索引没有回应。如果有代理，请设置 https_proxy；如果用镜像：pip3 config set global.index-url 地址。然后运行：./install.sh（日志：$log）" ;;
             *'No matching distribution'* | *'from versions: none'*)
-                stop 4 "A Python package could not be had: no network, or the package index has none for $(uname -m). The end of $log:
-$(tail -n 2 "$log")" "无法取得某个 Python 包：没有网络，或者软件包索引里没有适用于 $(uname -m) 的版本。$log 的末尾：
-$(tail -n 2 "$log")" ;;
+                stop 4 "A Python package could not be had: no network, or the package index has none for $(uname -m). Look at $log, then: ./install.sh" \
+                    "无法取得某个 Python 包：没有网络，或者软件包索引里没有适用于 $(uname -m) 的版本。请查看 $log，然后运行：./install.sh" ;;
         esac
-        stop 5 "Installing the Python packages failed. The end of $log:
-$(tail -n 3 "$log")
-Then: ./install.sh" "安装 Python 包失败。$log 的末尾：
-$(tail -n 3 "$log")
-处理后运行：./install.sh"
+        tail -n 3 "$log" >&2
+        stop 5 "Installing the Python packages failed. Look at $log, then: ./install.sh" \
+            "安装 Python 包失败。请查看 $log，然后运行：./install.sh"
     }
 
     quiet_pip() { # settings of the person's that are for other installations; index, proxy and certificates stay
         unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV VIRTUAL_ENV
-        PIP_USER=0
-        TMPDIR=$home/tmp
-        PIP_CACHE_DIR=${PIP_CACHE_DIR:-$home/cache}
-        PIP_RETRIES=${PIP_RETRIES:-2}
-        export PIP_USER TMPDIR PIP_CACHE_DIR PIP_RETRIES
+        export PIP_USER=0 TMPDIR="$home/tmp" PIP_CACHE_DIR="${PIP_CACHE_DIR:-$home/cache}" PIP_RETRIES="${PIP_RETRIES:-2}"
         mkdir -p "$TMPDIR"
     }
 
@@ -309,8 +283,8 @@ $(tail -n 3 "$log")
         pip install --require-hashes --only-binary :all: --target "$home/tmp/build" -r requirements-build.lock || pip_failed
         PYTHONPATH=$home/tmp/build pip wheel --no-build-isolation --no-deps --wheel-dir "$home/tmp/dist" . || pip_failed
         pip install --no-index --no-deps "$home"/tmp/dist/clawrack-*.whl || pip_failed
-        "$env/bin/clawrack" --version >>"$log" 2>&1 || stop 5 "The installed clawrack does not start. The log: $log" \
-            "安装好的 clawrack 无法启动。日志：$log"
+        "$env/bin/clawrack" --version >>"$log" 2>&1 ||
+            stop 5 "The installed clawrack does not start. Look at $log" "安装好的 clawrack 无法启动。请查看 $log"
         sync -f "$env" 2>/dev/null || sync
         : >"$env/.whole"
     }
@@ -341,15 +315,13 @@ $(tail -n 3 "$log")
         esac
     }
 
-    # ---- undoing -------------------------------------------------------------------------------------------------
     agents_first() {
-        if [ -e /usr/local/lib/clawrack/guard.sh ]; then
-            [ -n "$keep" ] || stop 3 \
-                'This machine is prepared for agents, and they would keep running. First: clawrack machine remove here   Or leave them: ./install.sh --uninstall --keep-agents' \
-                '这台机器已为智能体准备好，卸载后它们仍会继续运行。请先运行：clawrack machine remove here  如果要保留它们：./install.sh --uninstall --keep-agents'
-            words '! The agents on this machine keep running. To remove them later, install clawrack again, then: clawrack machine remove here' \
-                '! 这台机器上的智能体会继续运行。以后要移除它们，请重新安装 clawrack，然后运行：clawrack machine remove here'
-        fi
+        [ -e /usr/local/lib/clawrack/guard.sh ] || return 0
+        [ -n "$keep" ] || stop 3 \
+            'This machine is prepared for agents, and they would keep running. First: clawrack machine remove here   Or leave them: ./install.sh --uninstall --keep-agents' \
+            '这台机器已为智能体准备好，卸载后它们仍会继续运行。请先运行：clawrack machine remove here  如果要保留它们：./install.sh --uninstall --keep-agents'
+        words '! The agents on this machine keep running. To remove them later, install clawrack again, then: clawrack machine remove here' \
+            '! 这台机器上的智能体会继续运行。以后要移除它们，请重新安装 clawrack，然后运行：clawrack machine remove here'
     }
 
     left_packages() { # those that we added and that are still there, on one line
@@ -360,12 +332,8 @@ $(tail -n 3 "$log")
     }
 
     others_need() { # PACKAGE...: what apt would remove with them, and is not among them
-        LC_ALL=C apt-get -s purge "$@" 2>/dev/null | awk '/^(Remv|Purg) / { print $2 }' | while read -r name; do
-            case " $* " in
-                *" $name "*) ;;
-                *) printf '%s ' "$name" ;;
-            esac
-        done
+        LC_ALL=C apt-get -s purge "$@" 2>/dev/null |
+            awk -v mine=" $* " '/^(Remv|Purg) / && !index(mine, " " $2 " ") { print $2 }'
     }
 
     remove_packages() { # another program may have come to use them unknown to apt, so only where it is asked for
@@ -384,10 +352,7 @@ $(tail -n 3 "$log")
     }
 
     uninstall() {
-        if [ ! -e "$home" ] && ! ours; then
-            words 'There is nothing to undo.' '没有需要撤销的东西。'
-            exit 0
-        fi
+        [ -e "$home" ] || ours || { words 'There is nothing to undo.' '没有需要撤销的东西。' && exit 0; }
         agents_first
         [ ! -d "$home" ] || take_lock
         ! ours || rm -f "$link"
@@ -402,13 +367,9 @@ $(tail -n 3 "$log")
         exit 0
     }
 
-    # ---- the line ------------------------------------------------------------------------------------------------
     yes='' setup=yes undo='' keep='' also_packages=''
-    left=$#
-    while [ "$left" -gt 0 ]; do
-        word=$1
+    for word; do
         shift
-        left=$((left - 1))
         case $word in
             -h | --help) usage; exit 0 ;;
             --uninstall) undo=yes ;;
