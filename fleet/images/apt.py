@@ -107,6 +107,7 @@ def configuration(dump: str, home: Path, architecture: Architecture) -> str:
         "APT::Install-Suggests": "false",
         "APT::Sandbox::User": "root",
         "Debug::NoLocking": "true",
+        "APT::Update::Error-Mode": "any",
         "Acquire::Languages": "none",
         "Acquire::Retries": "3",
     }

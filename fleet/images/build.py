@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from fleet.base.errors import StateDamaged
+from fleet.base.clean import line
+from fleet.base.errors import ActionFailed, StateDamaged
 from fleet.base.event import Event, Kind, Listener, ignore
 from fleet.images import debs, layer, node, system
 from fleet.images.apt import Apt
@@ -124,15 +125,17 @@ def build(  # noqa: PLR0913 - three say what, three say how, and those by name
 
     Raises:
         Refused: this computer cannot build it (no apt, no pip, no source of packages, no Node.js for it).
-        ActionFailed: a registry has not what is asked for, or does not answer.
-        OSError: the disk is full.
+        ActionFailed: a registry has not what is asked for, or does not answer; the disk is full.
     """
     kept = cache or Cache(default_home())
     tell = Teller(listener, recipe.name)
     key = recipe_key(recipe, architecture, authorities)
     with kept.locked(key):
         found = None if fresh else _verified(kept, lambda: kept.asked(key), tell)
-        return found or _build(kept, key, (recipe, architecture, authorities), tell)
+        try:
+            return found or _build(kept, key, (recipe, architecture, authorities), tell)
+        except OSError as error:
+            raise ActionFailed("image.disk_full", where=str(kept.home), reason=line(str(error))) from error
 
 
 def _verified(cache: Cache, find: Callable[[], Built | None], tell: Teller) -> Built | None:

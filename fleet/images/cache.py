@@ -124,6 +124,9 @@ class Cache:
         for folder in self.home.iterdir() if self.home.is_dir() else ():
             if folder.is_dir() and folder.name not in {*keep, "asked", "apt"} and not _in_use(self.home, folder):
                 self.drop(folder.name)
+        for note in self.home.glob("asked/*"):
+            if not (self.home / note.read_text().strip()).exists():
+                note.unlink()
         return before - _size(self.home)
 
 

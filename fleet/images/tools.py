@@ -8,6 +8,9 @@ from pathlib import Path
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed
 
+_ERRORS = ("E:", "ERROR", "error", "npm error")
+_NOISE = ("npm error code", "npm error A complete log", "npm error errno", "npm error syscall")
+
 
 def run(
     words: Sequence[str],
@@ -42,7 +45,7 @@ def run(
 
 
 def complaint(output: bytes) -> str:
-    """Return the last line that says something, preferring those that say error."""
+    """Return the first line that tells the error; the last line where none claims to be one."""
     lines = [line(text) for text in output.decode(errors="replace").splitlines() if text.strip()]
-    errors = [text for text in lines if text.startswith(("E:", "ERROR", "error", "npm error"))]
-    return (errors or lines or ["no reason given"])[-1]
+    errors = [text for text in lines if text.startswith(_ERRORS) and not text.startswith(_NOISE)]
+    return errors[0] if errors else (lines or ["no reason given"])[-1]
