@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import typer
+from typer import completion
 from typer._click.core import Command
 
 from clawrack import version
@@ -12,7 +13,7 @@ from clawrack.cli import failing
 from clawrack.cli.frame import Root
 from clawrack.cli.terminal import careful
 
-COMPLETION = "_CLAWRACK_COMPLETE"
+COMPLETION = "_CLAWRACK_COMPLETE"  # set by a shell that asks how a line could go on
 
 
 def run(words: Sequence[str]) -> int:
@@ -50,6 +51,7 @@ def _root(*, version_: bool = typer.Option(False, "--version")) -> None:
 def _invoke(words: list[str]) -> int:
     command = root()
     if COMPLETION in os.environ:
+        completion.completion_init()
         command.main([], prog_name="clawrack", complete_var=COMPLETION)
     with command.make_context("clawrack", words) as ctx:
         command.invoke(ctx)
