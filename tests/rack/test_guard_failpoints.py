@@ -106,6 +106,7 @@ def test_killed_in_a_commit_the_agent_is_on_trial_or_committed_and_the_commit_ca
     assert bench.guard("commit", bench.token, "pet", new.release).code == 0
     told = bench.look()
     assert (told["agent.pet.release"], told.get("agent.pet.trial")) == (new.release, "")
+    assert ("agent.pet.staged", old.release) in told.pairs, "the one before is still known"
 
 
 @pytest.mark.parametrize("place", places("revert-", "restore-"))
@@ -156,12 +157,13 @@ def test_killed_in_a_first_installation_nothing_runs_or_the_trial_does(bench: Be
 
 @pytest.mark.parametrize("place", places("remove-"))
 def test_killed_while_removing_the_removal_is_finished(bench: Bench, old: Tiny, place: str) -> None:
-    assert old
+    history = bench.state("pet", "history")
+    assert history.endswith(old.release)
     assert bench.guard("remove", bench.token, "pet", "keep", failpoint=place).code in KILLED
     assert bench.guard("tick").code == 0
     assert bench.containers() == []
     assert bench.machine.sh("ls /var/lib/clawrack/agents; ls -d /var/lib/clawrack/gone", check=False).text == ""
-    assert bench.machine.sh("cat /var/lib/clawrack/kept/pet*/starts").text == "1"
+    assert bench.machine.sh("cat /var/lib/clawrack/kept/*/history").text == history
     assert (
         bench.machine.sh(
             "docker network ls -q --filter name=clawrack-pet; ls /sys/class/net | grep cr1", check=False
@@ -173,11 +175,11 @@ def test_killed_while_removing_the_removal_is_finished(bench: Bench, old: Tiny, 
 
 @pytest.mark.parametrize("place", places("stop-"))
 def test_killed_while_stopping_it_stays_stopped(bench: Bench, old: Tiny, place: str) -> None:
-    assert old
     assert bench.guard("stop", bench.token, "pet", failpoint=place).code in KILLED
     bench.lease()
     assert bench.guard("stop", bench.token, "pet").code == 0
-    assert bench.look()["agent.pet.state"] == "exited"
+    told = bench.look()
+    assert (told["agent.pet.state"], told["agent.pet.release"]) == ("exited", old.release)
 
 
 @pytest.mark.parametrize("place", places("lease-"))

@@ -185,7 +185,7 @@ take_snapshot() { # RELEASE: the state as it was before it
     rm -f "$snap" "$snap.sha256"
     try snapshot tar -C "$DIR" --numeric-owner -cf "$snap.part" state
     sync "$snap.part"
-    sha256_of "$snap.part" | put "$snap.sha256"
+    printf '%s\n' "$(sha256_of "$snap.part")" | put "$snap.sha256"
     mv -f "$snap.part" "$snap"
     sync "$DIR/snapshots"
     SNAPSHOT_MS=$(($(uptime_ms) - started_ms))

@@ -31,7 +31,7 @@ install_data() {
     chmod 0700 "$DATA" "$DATA/agents" "$DATA/meter" "$RUN"
     exec 9>>"$DATA/lock"
     flock -w 30 9 || refuse busy "another change is under way"
-    [ -s "$DATA/id" ] || { od -An -N16 -tx1 /dev/urandom | tr -d ' \n' | put "$DATA/id"; }
+    [ -s "$DATA/id" ] || printf '%s\n' "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" | put "$DATA/id"
     failpoint install-id
     [ -s "$DATA/token" ] || echo 0 | put "$DATA/token"
     if [ ! -s "$DATA/pool" ]; then
