@@ -113,8 +113,7 @@ def _nowhere(name: str) -> Port:
 
 def _place_image(port: Port, wanted: PlaceImage, listen: Listener) -> bool:
     """Have exactly this image on the machine, and nothing that merely has its name."""
-    official = "@" in wanted.ref
-    image = _obtain(port, wanted.of, listen, pinned=wanted.ref if official else "", official=official)
+    image = _obtain(port, wanted.of, listen, pinned=wanted.ref, official=False)
     if image.id != wanted.image:
         raise ActionFailed("image.other", where=port.name, of=wanted.of, wanted=wanted.image, found=image.id)
     return image.how != "there"

@@ -21,6 +21,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         id: the id of ours that is kept on it; empty before it was prepared.
         architecture: the engine's, for example ``amd64``.
         meter: the id of the meter's image that it should run.
+        meter_ref: our own name of that image.
     """
 
     address: str
@@ -29,6 +30,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     id: str = ""
     architecture: str = ""
     meter: str = ""
+    meter_ref: str = ""
 
     @property
     def local(self) -> bool:

@@ -80,7 +80,8 @@ def _meter(name: str, machine: Machine, there: SeenMachine) -> Iterator[AnyActio
     if right and there.meter_state == "running":
         return
     if machine.meter not in there.images:
-        yield PlaceImage(machine=name, image=machine.meter, of="meter", reason="reason.image_absent")
+        ref = machine.meter_ref
+        yield PlaceImage(machine=name, image=machine.meter, of="meter", ref=ref, reason="reason.image_absent")
     reason = "reason.meter_absent" if not there.meter_image else "reason.meter_other"
     yield PlaceMeter(machine=name, image=machine.meter, reason="reason.meter_down" if right else reason)
 

@@ -129,10 +129,11 @@ class _Run:
         twin = next((name for name, m in machines.items() if m.id == seen.id and name != there.name), "")
         if twin:
             raise Refused("setup.same_machine", where=there.name, machine=twin)
-        meter = (before.meter if before else "") or seen.meter_image
+        meter, ref = (before.meter, before.meter_ref) if before else (seen.meter_image, "")
         if not meter:
-            meter, _ = self.tools.image(there.port, "meter", "build", self.listen)
-        machine = msgspec.structs.replace(there.machine, id=seen.id, architecture=seen.architecture, meter=meter)
+            meter, ref = self.tools.image(there.port, "meter", "build", self.listen)
+        facts = {"id": seen.id, "architecture": seen.architecture, "meter": meter, "meter_ref": ref}
+        machine = msgspec.structs.replace(there.machine, **facts)
         if machine != before:
             load.save_machine(self.tools.fleet.folder, there.name, machine)
 
