@@ -12,7 +12,7 @@ from typing import cast
 from fleet import apply as applying
 from fleet import load, logs, observe, talk, usage
 from fleet.actions import AnyAction, Remove, Start, Stop
-from fleet.base.errors import BadInput, ClawrackError
+from fleet.base.errors import ActionFailed, BadInput, ClawrackError
 from fleet.base.event import Listener, ignore
 from fleet.base.outcome import AlreadyTrue, Done, Outcome
 from fleet.deploy import Who, door, secrets_of, wait
@@ -140,9 +140,11 @@ class Fleet:
         """Send one message through an agent and return its answer.
 
         Raises:
-            ActionFailed: it, or its model, gave no answer.
+            ActionFailed: it does not run, or it or its model gave no answer.
         """
         port, found, which = self._door(name)
+        if not found.address:
+            raise ActionFailed("ask.stopped", where=f"{port.name}/{name}", agent=name)
         return talk.ask(port, found, which, name, message)
 
     def _door(self, name: str) -> tuple[Port, Door, Kind]:

@@ -135,14 +135,13 @@ def test_status_list_show_and_logs_tell_of_it(bare: Machine, controller: Control
 
 
 @pytest.mark.usefixtures("told")
-def test_logs_follow_until_the_person_stops_them(bare: Machine, controller: Controller) -> None:
+def test_logs_follow_until_the_person_stops_them(controller: Controller) -> None:
     following = controller.start("agent", "logs", AGENT, "-f", "--tail", "1")
     assert following.stdout
     assert following.stdout.readline()
     following.send_signal(signal.SIGINT)
     following.communicate(timeout=20)
     assert following.returncode == 130
-    assert not bare.sh("pgrep -fa 'docker logs' || true").text
 
 
 @pytest.mark.usefixtures("told")
