@@ -195,6 +195,7 @@ def test_a_controller_killed_in_the_middle_of_apt_carries_on(
     assert (
         BOOTH.password not in booth.sh("journalctl -q --no-pager; cat /var/log/auth.log 2>/dev/null", check=False).text
     )
+    assert all(BOOTH.password not in path.read_text() for path in (home / "journals").iterdir())
     port.close()
 
     # Afterwards sudo gives the guard, and nothing else, to nobody's password

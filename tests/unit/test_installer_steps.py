@@ -16,7 +16,7 @@ from fleet.machine.local import LocalPort
 from installer.facts import Facts
 from installer.journal import Journal
 from installer.provision import carry_out
-from installer.steps import STEPS, Machine, Say
+from installer.steps import STEPS, Machine, Removal, Say, Tell
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Switch:
     def verify(self, machine: Machine) -> bool:  # noqa: ARG002
         return self.name in self.world
 
-    def undo(self, machine: Machine) -> None:  # noqa: ARG002
+    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:  # noqa: ARG002
         self.world.discard(self.name)
 
 

@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
+import installer
 from fleet.base.errors import ActionFailed, Refused
 from fleet.machine.local import LocalPort
 from fleet.machine.port import Ran
@@ -36,6 +38,15 @@ def test_every_shell_says_the_same_in_under_three_seconds(shell: list[str]) -> N
     assert facts.get("uname_s") == "Linux"
     assert (facts.number("mem.MemTotal") or 0) > 0
     assert facts.get("uid") == str(os.getuid())
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS.keys())
+def test_every_script_that_is_sent_parses_in_every_shell(shell: list[str]) -> None:
+    scripts = sorted(Path(installer.__file__).parent.rglob("*.sh"))
+    assert len(scripts) >= 8
+    for script in scripts:
+        done = subprocess.run([*shell, "-n", str(script)], capture_output=True, timeout=10, check=False)
+        assert (done.returncode, done.stderr) == (0, b""), script
 
 
 def test_the_probe_needs_no_root_and_no_home() -> None:
