@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
-from fleet.base.errors import ActionFailed, Unreachable
+from fleet.base.errors import ActionFailed, ClawrackError, Unreachable
 from fleet.base.secret import Secret
 from fleet.machine import process, quote, sudo
 from fleet.machine.port import MIB, Channel, Ran
@@ -240,7 +240,10 @@ class LocalPort:
         held = contextlib.ExitStack()
         deadline = Deadline(self._name, min(_OPENING, timeout))
         child, _ = held.enter_context(self._started(("docker", "system", "dial-stdio"), True, deadline))
-        return ProcessSocket(child, self._name, timeout, held.close)
+        return ProcessSocket(child, self._name, timeout, done=held.close, mute=self._no_engine)
+
+    def _no_engine(self, ran: Ran) -> ClawrackError:
+        return sudo.why(ran, self._name) or Unreachable("docker.not_running", where=self._name)
 
 
 def _popen(words: Sequence[str]) -> subprocess.Popen[bytes]:

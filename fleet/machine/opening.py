@@ -4,11 +4,14 @@ Fabric trusts any host key (AutoAddPolicy, connection.py), reads ~/.ssh/config (
 keys), and offers every key it finds. None of that happens here.
 """
 
+import contextlib
 import functools
+import math
 import random
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,7 @@ from fleet.base.errors import ClawrackError, Refused, TimedOut, Unreachable
 from fleet.machine import hostkey, tcp, watch
 from fleet.machine.hostkey import HostKey
 from fleet.machine.login import Login, OneAttempt
+from fleet.machine.process import Deadline
 from fleet.machine.refusals import HostKeyChanged, HostKeyUnknown
 from fleet.machine.target import Target
 from fleet.machine.transport import Wire
@@ -28,12 +32,13 @@ CONNECTING = 8.0
 GREETING = 15.0
 KEY_EXCHANGE = 15.0
 LOGIN = 30.0
+ALL_OF_IT = 60.0
 # sshd turns visitors away at random from the tenth that has not logged in yet (MaxStartups 10:30:100), and says so by
 # hanging up. Nothing has happened then, so we come again, later.
 _COME_AGAIN = (0.2, 0.5, 1.0, 2.0, 4.0)
 # More handshakes at once than this only wait for each other.
 _AT_ONCE = threading.BoundedSemaphore(48)
-_gates: defaultdict[tuple[str, int], threading.Lock] = defaultdict(threading.Lock)
+_gates: defaultdict[tuple[str, int], threading.Semaphore] = defaultdict(threading.Semaphore)
 
 
 class _OnlyPinned(paramiko.MissingHostKeyPolicy):
@@ -66,21 +71,23 @@ else:
 class _Strict(_Fabric):
     """Fabric's connection with a pinned host key, one login attempt, and nobody's configuration files."""
 
-    def __init__(self, target: Target, login: Login, pinned: HostKey | None, sock: tcp.WireSocket) -> None:
+    def __init__(
+        self, target: Target, login: Login, pinned: HostKey | None, sock: tcp.WireSocket, seconds: float
+    ) -> None:
         kind = pinned.kind if pinned else "ssh-ed25519"
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             host=target.address,
             user=target.user,
             port=target.port,
-            config=_config(),
+            config=configuration(),
             gateway=False,
             forward_agent=False,
-            connect_timeout=int(KEY_EXCHANGE),
+            connect_timeout=math.ceil(min(KEY_EXCHANGE, seconds)),
             connect_kwargs={
                 "sock": sock,
                 "transport_factory": lambda *_, **__: Wire(sock, kind),  # pyright: ignore[reportUnknownLambdaType]
                 "auth_strategy": OneAttempt(target, login),
-                "auth_timeout": LOGIN,
+                "auth_timeout": min(LOGIN, seconds),
                 "compress": False,
             },
         )
@@ -92,7 +99,7 @@ class _Strict(_Fabric):
 
 
 @functools.cache
-def _config() -> fabric.Config:
+def configuration() -> fabric.Config:
     """Return Fabric's configuration as it is built in, with no file read."""
     return fabric.Config(ssh_config=paramiko.SSHConfig(), lazy=True)
 
@@ -109,7 +116,7 @@ class Link:
         self._client.close()
 
 
-def open_link(target: Target, login: Login, pinned: HostKey | None) -> Link:
+def open_link(target: Target, login: Login, pinned: HostKey | None, deadline: Deadline) -> Link:
     """Connect, prove who they are, then who we are.
 
     Raises:
@@ -117,22 +124,34 @@ def open_link(target: Target, login: Login, pinned: HostKey | None) -> Link:
         Refused: host key unknown or changed, too old a server, Windows, no passwords, a second factor.
         BadInput: wrong password.
     """
-    with _gates[target.address, target.port], _AT_ONCE:
-        for pause in (*_COME_AGAIN, None):
+    with _turn(_gates[target.address, target.port], deadline), _turn(_AT_ONCE, deadline):
+        for pause in _COME_AGAIN:
             try:
-                return _open_once(target, login, pinned)
-            except tcp.Busy as busy:
-                if pause is None:
-                    raise Unreachable("ssh.too_busy", where=target.place) from busy
-                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that not all come again at once
-    raise AssertionError
+                return _open_once(target, login, pinned, deadline)
+            except tcp.Busy:
+                pause *= random.uniform(0.5, 1.5)  # noqa: PLW2901, S311 - so that not all come again at once
+                time.sleep(min(pause, deadline.left()))
+        try:
+            return _open_once(target, login, pinned, deadline)
+        except tcp.Busy as busy:
+            raise Unreachable("ssh.too_busy", where=target.place) from busy
 
 
-def _open_once(target: Target, login: Login, pinned: HostKey | None) -> Link:
-    sock = tcp.connect(target, CONNECTING)
+@contextlib.contextmanager
+def _turn(lock: threading.Semaphore, deadline: Deadline) -> Generator[None]:
+    while not lock.acquire(timeout=deadline.left()):
+        pass  # left() ends this
     try:
-        tcp.greeting(sock, target, GREETING)
-        connection = _Strict(target, login, pinned, sock)
+        yield
+    finally:
+        lock.release()
+
+
+def _open_once(target: Target, login: Login, pinned: HostKey | None, deadline: Deadline) -> Link:
+    sock = tcp.connect(target, min(CONNECTING, deadline.left()))
+    try:
+        tcp.greeting(sock, target, min(GREETING, deadline.left()))
+        connection = _Strict(target, login, pinned, sock, deadline.left())
         connection.open()
         wire: Wire = connection.transport
         wire.settle(str(target))

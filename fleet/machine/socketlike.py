@@ -4,24 +4,42 @@ import io
 import time
 from collections.abc import Callable
 
-from fleet.base.errors import TimedOut, WireCut
+from fleet.base.errors import ClawrackError, TimedOut, WireCut
+from fleet.machine.port import Ran
 from fleet.machine.process import Process
 
 _STEP = 1.0
 _BUFFER = 1 << 16
 _PIECE = 1 << 15
+_SAID = 4096
 
 
 class ProcessSocket:
-    """A connected socket; ``done`` is called once, when it closes. One thread at a time."""
+    """A connected socket over a channel or a command. One thread at a time.
+
+    Args:
+        process: what is at the other end.
+        where: the machine's name, for messages.
+        timeout: seconds for one call; None for ever.
+        done: called once, when it closes.
+        mute: makes the error to raise of a command that ended without having said a word.
+    """
 
     def __init__(
-        self, process: Process, where: str, timeout: float | None, done: Callable[[], object] | None = None
+        self,
+        process: Process,
+        where: str,
+        timeout: float | None,
+        *,
+        done: Callable[[], object] | None = None,
+        mute: Callable[[Ran], ClawrackError] | None = None,
     ) -> None:
         self._process = process
         self._where = where
         self._timeout = timeout
         self._done = done
+        self._mute = mute
+        self._err = b""
         self._ahead = memoryview(b"")
         self._readers = 0
         self._closed = False
@@ -55,14 +73,25 @@ class ProcessSocket:
         until = self._until()
         while not self._ahead:
             over = self._process.over()
-            out, _ = self._process.take()
+            out, err = self._process.take()
             self._ahead = memoryview(out)
-            if over and not out:
-                return b""
-            if not out:
+            self._err += err[: _SAID - len(self._err)]
+            if out:
+                self._mute = None
+            elif over:
+                return self._end(until)
+            else:
                 self._wait(until)
         taken, self._ahead = bytes(self._ahead[:size]), self._ahead[size:]
         return taken
+
+    def _end(self, until: float) -> bytes:
+        """Return the end of what came; raise where nothing ever did."""
+        if not self._mute:
+            return b""
+        while (code := self._process.code()) is None:
+            self._wait(until)
+        raise self._mute(Ran(code, b"", self._err))
 
     def idle(self) -> bool:
         """Tell whether the other side has neither spoken nor hung up since it was last read."""

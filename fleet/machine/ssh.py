@@ -9,7 +9,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fleet.base.errors import Refused, Unreachable
+from fleet.base.errors import ClawrackError, Refused, Unreachable
 from fleet.base.secret import Secret
 from fleet.machine import opening, process, quote, sudo, transport
 from fleet.machine.hostkey import HostKey
@@ -122,16 +122,17 @@ class SshPort:
             raise Unreachable("wire.no_dial", where=self._name, address=address, port=port) from error
         return ProcessSocket(stream, self._name, timeout)
 
-    def connect(self) -> transport.Wire:
+    def connect(self, deadline: Deadline | None = None) -> transport.Wire:
         """Return the connection, opened now if there is none that lives.
 
         Raises:
             ClawrackError: as ``opening.open_link`` says.
         """
+        deadline = deadline or Deadline(self._name, opening.ALL_OF_IT)
         with self._lock:
             if self._link is None or not self._link.wire.is_active():
                 self._slots = Slots(SESSIONS)
-                self._link = opening.open_link(self._target, self._login, self._host_key)
+                self._link = opening.open_link(self._target, self._login, self._host_key, deadline)
             return self._link.wire
 
     def close(self) -> None:
@@ -154,7 +155,7 @@ class SshPort:
         if by_sudo:
             words = sudo.asking(words, mark) if mark else sudo.plain(words)
         line = quote.line(("/bin/sh", "-c", _TIED, "sh", *words) if tied and not mark else words)
-        wire = self.connect()
+        wire = self.connect(deadline)
         with self._slots.one(self._name, deadline) as slot:
             stream = slot.open(lambda: wire.open("session", b"", min(_OPENING, deadline.left())))
             try:
@@ -172,11 +173,16 @@ class SshPort:
             try:
                 fields = transport.unix_target(self._docker_socket)
                 stream = self.connect().open("direct-streamlocal@openssh.com", fields, min(_OPENING, timeout))
+            except transport.NotOpened:
+                pass  # Docker is down, or sockets are not forwarded: the server does not say which
+            else:
                 return ProcessSocket(stream, self._name, timeout)
-            except transport.NotOpened as error:
-                if error.code != transport.PROHIBITED:
-                    raise Unreachable("docker.not_running", where=self._name) from error
         held = contextlib.ExitStack()
         deadline = Deadline(self._name, min(_OPENING, timeout))
         stream, _ = held.enter_context(self._started(("docker", "system", "dial-stdio"), True, deadline))
-        return ProcessSocket(stream, self._name, timeout, held.close)
+        return ProcessSocket(stream, self._name, timeout, done=held.close, mute=self._no_engine)
+
+    def _no_engine(self, ran: Ran) -> ClawrackError:
+        """Return why there is no Docker behind a command that ended without a word."""
+        refusal = sudo.why(ran, self._name) if self._needs_sudo() else None
+        return refusal or Unreachable("docker.not_running", where=self._name)

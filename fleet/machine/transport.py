@@ -21,6 +21,7 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 # OpenSSH sends packets of at most 32 KiB and takes 256 KiB; paramiko would believe a length of 4 GiB.
 _LONGEST_PACKET = 1 << 18
 _IDLE_POLL = 30.0
+_LOOK = 0.5
 _MSG_OPEN_FAILURE, _MSG_WINDOW_ADJUST, _MSG_REQUEST = 92, 93, 98
 
 PROHIBITED, CONNECT_FAILED = 1, 2
@@ -137,8 +138,10 @@ class Wire(_Transport):
         """
         stream, opened = self._new_stream()
         self.post(_opening(kind, stream.chanid, extra))
-        if not opened.wait(timeout):
-            raise TimedOut("wire.timed_out", where=self.where, seconds=round(timeout))
+        until = time.monotonic() + timeout
+        while not opened.wait(min(_LOOK, max(0.0, until - time.monotonic()))) and self.is_active():
+            if time.monotonic() >= until:
+                raise TimedOut("wire.timed_out", where=self.where, seconds=round(timeout))
         if stream.refusal is not None:
             raise NotOpened(stream.refusal)
         if not self.is_active():

@@ -6,7 +6,6 @@ request that it must answer; one that neither speaks nor lets its kernel take wh
 as long as its kernel acknowledges something, the clock starts again.
 """
 
-import contextlib
 import threading
 import time
 import weakref
@@ -84,9 +83,7 @@ def _alive(watched: _Watched) -> bool:
     if dead:
         wire = watched.wire()
         if wire is not None:
-            with contextlib.suppress(OSError):
-                wire.tcp.close()
-            wire.close()
+            wire.tcp.close()  # its reader sees the end, and tells all who wait
     return not dead
 
 

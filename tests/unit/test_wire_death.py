@@ -159,6 +159,13 @@ def test_a_channel_closed_without_a_status_is_no_success(key: keys.ControllerKey
         port.close()
 
 
+def test_connecting_counts_towards_the_deadline(key: keys.ControllerKey) -> None:
+    with listening("127.77.13.16", lambda _: time.sleep(5)) as where:
+        error, took = timed(lambda: SshPort("box", where, KeyLogin(key), None).run(["true"], timeout=1))
+    assert isinstance(error, Unreachable)
+    assert took < 2
+
+
 def test_a_hanging_machine_does_not_hold_up_the_others(server: Sshd, key: keys.ControllerKey) -> None:
     with acting("127.77.13.9", Actor(act=_says_and_hangs)) as actor:
         slow, quick = SshPort("slow", actor.target, KeyLogin(key), actor.host_key), server.wire()

@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from wire_lab import Sshd, make_key, sshd, start
 
 from fleet.base.errors import BadInput, ClawrackError, Refused, StateDamaged, Unreachable, WireCut
 from fleet.base.secret import Secret
-from fleet.machine import hostkey, keys, pins, target
+from fleet.machine import hostkey, keys, opening, pins, target
 from fleet.machine.hostkey import HostKey
 from fleet.machine.login import KeyLogin, PasswordLogin
 from fleet.machine.pins import Changed, Known, Moved, Pins, Twice, Unknown
@@ -108,6 +109,8 @@ def test_exactly_one_key_is_offered_though_an_agent_has_five(server: Sshd, tmp_p
         ["ssh-agent", "-D", "-a", tmp_path / "agent"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
+        while not (tmp_path / "agent").exists():
+            time.sleep(0.01)
         os.environ["SSH_AUTH_SOCK"] = str(tmp_path / "agent")
         for number in range(5):
             make_key(tmp_path / f"k{number}")
@@ -189,6 +192,20 @@ def test_whatever_else_is_asked_by_keyboard_is_not_answered(prompts: list[list[t
 def test_a_server_that_wants_two_proofs_is_told(key: keys.ControllerKey) -> None:
     with acting("127.77.12.9", Actor(partial=True, methods="password")) as actor:
         assert error_of(SshPort("box", actor.target, KeyLogin(key), actor.host_key)).key == "ssh.second_factor"
+
+
+def test_nobodys_configuration_files_are_read(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".ssh").mkdir()
+    elsewhere = "Host *\n HostName 127.77.12.99\n Port 9\n ProxyCommand false\n User eve\n"
+    (tmp_path / ".ssh" / "config").write_text(elsewhere)
+    for name in (".fabric.yaml", ".fabric.json", ".invoke.yaml"):
+        (tmp_path / name).write_text('{"user": "eve", "port": 9, "gateway": "eve@127.77.12.99", "forward_agent": true}')
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    opening.configuration.cache_clear()
+    port = server.wire()
+    assert port.run(["id", "-u"]).out == b"0\n"
+    port.close()
 
 
 # Where it is
