@@ -1,7 +1,8 @@
 """A private Docker engine under the rack, shared by parallel test runs; foreign engines are never touched.
 
 It has a containerd, a data root, a socket and a bridge of its own, all under `places.home()`, and leaves the firewall
-alone but for three rules with its own comment. By hand: `python tests/rack/engine.py start|stop|status`.
+alone but for three rules with its own comment. It lets the box forward, and raises one limit (`_make_room`).
+By hand: `python tests/rack/engine.py start|stop|stop-if-idle|status`.
 """
 
 import os
@@ -21,6 +22,7 @@ if __package__:
 else:
     from places import home, locked
 
+WATCHERS = 4096  # inotify instances of one user; until the box is booted again
 READY_WITHIN = 60.0  # seconds; about one on an idle box
 
 
@@ -42,11 +44,19 @@ def client(timeout: int = 300) -> docker.DockerClient:
 
 def ensure() -> None:
     """Start the engine unless it answers. Raises RuntimeError with the end of its log when it does not come up."""
+    _make_room()
     if _answers():
         return
     with locked("engine"):
         if not _answers():
             _start()
+
+
+def _make_room() -> None:
+    """Each systemd takes about eight inotify instances, and a box usually allows root 128: sixteen machines."""
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    if int(limit.read_text()) < WATCHERS:
+        limit.write_text(str(WATCHERS))
 
 
 def stop() -> None:
@@ -57,6 +67,12 @@ def stop() -> None:
         for name in ("dockerd", "containerd"):
             _end(name)
         _wipe_runtime()
+
+
+def stop_if_idle() -> None:
+    """Stop the engine unless a machine is on it, which means that somebody else's tests run."""
+    if _answers() and not client().containers.list():
+        stop()
 
 
 def _stop_machines() -> None:
@@ -173,10 +189,10 @@ def _wipe_runtime() -> None:
 
 
 def main(words: list[str]) -> int:
-    """The command line: `start`, `stop` or `status`."""
-    verbs = {"start": ensure, "stop": stop, "status": lambda: None}
+    """The command line: one of the verbs."""
+    verbs = {"start": ensure, "stop": stop, "stop-if-idle": stop_if_idle, "status": lambda: None}
     if len(words) != 1 or words[0] not in verbs:
-        print("usage: python tests/rack/engine.py start|stop|status", file=sys.stderr)
+        print("usage: python tests/rack/engine.py start|stop|stop-if-idle|status", file=sys.stderr)
         return 2
     verbs[words[0]]()
     print(f"engine {'answers' if _answers() else 'is down'} at {socket()}")

@@ -1,5 +1,6 @@
 """The rack itself: that its machines are machines, and that its faults are faults."""
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -156,6 +157,14 @@ def test_a_small_disk_gets_full_and_is_relieved() -> None:
         assert b"No space left" in full.err
         machine.disk.relieve()
         machine.sh("dd if=/dev/zero of=/var/lib/small/x bs=64k count=16")
+
+
+@pytest.mark.soak
+def test_forty_machines_are_up_at_once() -> None:
+    with contextlib.ExitStack() as stack:
+        machines = [stack.enter_context(Machine()) for _ in range(40)]
+        assert len({machine.fingerprint() for machine in machines}) == 40
+        assert all(machine.answers() for machine in machines)
 
 
 def test_a_removed_machine_leaves_nothing_on_the_box() -> None:
