@@ -17,18 +17,16 @@ from fleet.base.event import Listener
 from fleet.journal import Journal
 from fleet.kinds import home_of
 from fleet.load import default_folder
-from fleet.machine import keys
 from fleet.machine.local import LocalPort
-from fleet.machine.login import KeyLogin
-from fleet.machine.pins import Pins
 from fleet.machine.port import Port
-from fleet.machine.ssh import SshPort
 from fleet.machine.target import Target
 from fleet.model import Machine
 from fleet.site import held
 
 if TYPE_CHECKING:
     from fleet.images.obtain import Image
+    from fleet.machine.keys import ControllerKey
+    from fleet.machine.pins import Pins
     from installer.answers import Answers, Asks, Receipt
     from installer.reach import Reached
 
@@ -43,13 +41,17 @@ def controller() -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
-def controller_key() -> keys.ControllerKey:
+def controller_key() -> "ControllerKey":
     """Return the key with which this controller logs in everywhere, made at first use."""
+    from fleet.machine import keys  # noqa: PLC0415 - see _port
+
     return keys.ensure(places.state() / "key", controller())
 
 
-def pins() -> Pins:
+def pins() -> "Pins":
     """Return the host keys that a person has vouched for."""
+    from fleet.machine.pins import Pins  # noqa: PLC0415 - see _port
+
     return Pins(places.state() / "hosts.json")
 
 
@@ -70,6 +72,9 @@ class Ports:
 def _port(name: str, machine: Machine) -> Port:
     if machine.local:
         return LocalPort(name)
+    from fleet.machine.login import KeyLogin  # noqa: PLC0415 - paramiko takes 70 ms; a fleet of one does without
+    from fleet.machine.ssh import SshPort  # noqa: PLC0415 - likewise
+
     target = Target(machine.address, machine.port, machine.user)
     return SshPort(name, target, KeyLogin(controller_key()), pins().key_of(name, target))
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
-from docker.errors import APIError, NotFound
 
 from fleet import gate, meter
 from fleet.actions import Deploy
@@ -14,6 +13,7 @@ from fleet.base.clean import line
 from fleet.base.errors import ActionFailed
 from fleet.gate import Door
 from fleet.kinds import Kind
+from fleet.machine import containers
 from fleet.machine.guard import Guard, spec
 from fleet.machine.port import Port
 from fleet.model import Target
@@ -91,12 +91,9 @@ def door(port: Port, name: str, kind: Kind, known: dict[str, str]) -> Door:
     Raises:
         ActionFailed: its container has ended, or there is none.
     """
-    try:
-        seen = cast("dict[str, Any]", port.docker().inspect_container(f"clawrack-{name}"))  # pyright: ignore[reportUnknownMemberType]
-    except NotFound as error:
-        raise ActionFailed("ask.stopped", where=port.name, agent=name) from error
-    except APIError as error:
-        raise ActionFailed("guard.failed", where=port.name, machine=port.name, reason=line(str(error))) from error
+    seen = containers.inspect(port, f"clawrack-{name}")
+    if seen is None:
+        raise ActionFailed("ask.stopped", where=port.name, agent=name)
     if seen["State"]["Status"] not in RUNNING:
         return _between(port, name, int(seen["State"]["ExitCode"]), Door("", kind.cage.port, known))
     networks = cast("dict[str, Any]", seen["NetworkSettings"]["Networks"] or {})
@@ -112,7 +109,7 @@ def _between(port: Port, name: str, code: int, waiting: Door) -> Door:
     """
     if not any(key == f"agent.{name}.reason" for key, _ in Guard(port).look()):
         return waiting
-    tail = port.docker().logs(f"clawrack-{name}", tail=5)
+    tail = b"".join(containers.logs(port, f"clawrack-{name}", follow=False, tail=5))
     said = [line(text) for text in tail.splitlines() if text.strip()]
     raise ActionFailed(
         "gate.ended", where=f"{port.name}/{name}", agent=name, code=code, reason=said[-1] if said else "—"

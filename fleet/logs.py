@@ -1,19 +1,16 @@
 """What an agent wrote, as its engine kept it."""
 
 from collections.abc import Iterator
-from typing import cast
-
-from docker.errors import APIError, NotFound
 
 from fleet.base.clean import line
-from fleet.base.errors import ActionFailed
+from fleet.machine import containers
 from fleet.machine.port import Port
 
 LONGEST = 64 << 10  # bytes of one line that are kept
 
 
 def follow(port: Port, agent: str, *, on: bool, tail: int) -> Iterator[str]:
-    """Yield the log's lines, cleaned; with ``on`` for as long as somebody listens.
+    """Return the log's lines, cleaned; with ``on`` for as long as somebody listens.
 
     Args:
         port: the agent's machine.
@@ -24,17 +21,8 @@ def follow(port: Port, agent: str, *, on: bool, tail: int) -> Iterator[str]:
     Raises:
         ActionFailed: there is no such container, or the engine said no.
     """
-    try:
-        pieces = cast(
-            "Iterator[bytes]",
-            port.docker().logs(f"clawrack-{agent}", stream=True, follow=on, tail=tail),
-        )
-        for text in _lines(pieces):
-            yield line(text, 2000)
-    except NotFound as error:
-        raise ActionFailed("ask.stopped", where=port.name, agent=agent) from error
-    except APIError as error:
-        raise ActionFailed("guard.failed", where=port.name, machine=port.name, reason=line(str(error))) from error
+    pieces = containers.logs(port, f"clawrack-{agent}", follow=on, tail=tail)
+    return (line(text, 2000) for text in _lines(pieces))
 
 
 def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:

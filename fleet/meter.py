@@ -3,15 +3,15 @@
 import functools
 import hashlib
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from docker.errors import APIError
 
 import templates
 from fleet.base.errors import ClawrackError
 from fleet.base.yaml import read
 from fleet.kinds import Cage
+from fleet.machine import containers
 from fleet.machine.guard import spec
 from fleet.machine.http import request
 from fleet.machine.port import Port
@@ -63,7 +63,7 @@ def complaint(port: Port, agent: str, key: str) -> str:
         answer = request(
             port, _address(port, agent), box().cage.port, "GET", "/v1/models", headers=_proof(key), timeout=10
         )
-    except (ClawrackError, OSError, APIError, LookupError) as error:
+    except (ClawrackError, OSError, LookupError) as error:
         return f"meter: {type(error).__name__}"
     return "" if answer.status == HTTPStatus.OK else f"meter: HTTP {answer.status}"
 
@@ -74,5 +74,5 @@ def _proof(key: str) -> dict[str, str]:
 
 def _address(port: Port, agent: str) -> str:
     """Return the meter's address in the agent's network."""
-    seen = cast("dict[str, Any]", port.docker().inspect_container("clawrack-meter"))  # pyright: ignore[reportUnknownMemberType]
+    seen = containers.inspect(port, "clawrack-meter") or {}
     return str(seen["NetworkSettings"]["Networks"][f"clawrack-{agent}"]["IPAddress"])

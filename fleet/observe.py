@@ -1,13 +1,13 @@
 """The fleet as its machines say it is: every machine asked at once, each in one round trip or two."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from docker.errors import DockerException
 
 from fleet.base.clean import line
 from fleet.base.errors import ClawrackError
+from fleet.machine import containers
 from fleet.machine.guard import Guard
 from fleet.machine.many import many
 from fleet.machine.port import Port
@@ -49,15 +49,7 @@ def look(port: Port, *, images: bool = False) -> SeenMachine:
         Unreachable: it does not answer.
     """
     told = read(Guard(port).look())
-    return told if not images or not told.engine else _with_images(told, port)
-
-
-def _with_images(told: SeenMachine, port: Port) -> SeenMachine:
-    try:
-        ids = cast("list[str]", port.docker().images(quiet=True, all=True))  # pyright: ignore[reportUnknownMemberType]
-    except DockerException:
-        return told
-    return msgspec.structs.replace(told, images=frozenset(ids))
+    return msgspec.structs.replace(told, images=containers.images(port)) if images and told.engine else told
 
 
 def read(pairs: Iterable[tuple[str, str]]) -> SeenMachine:

@@ -7,6 +7,7 @@ machine it changes nothing.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -18,14 +19,18 @@ from fleet.base.event import Event, Listener
 from fleet.base.event import Kind as EventKind
 from fleet.base.names import agent_name
 from fleet.base.words import say
+from fleet.images.recipe import Architecture
 from fleet.kinds import kind
 from fleet.machine.port import Port
 from fleet.model import HERE, Agent, Wish
 from installer.answers import Answers, Asks, Receipt
 from installer.facts import Facts, look
-from installer.preflight import Need, judge
+from installer.preflight import Need, judge, refuse
 from installer.provision import prepare
 from installer.reach import Reached
+
+ARCHITECTURES = frozenset(get_args(Architecture))
+"""Those that an image can be made for."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def setup(answers: Answers, tools: Tools, listen: Listener, asks: Asks) -> Recei
     run = _Run(_asked(answers, asks), tools, listen)
     kind(answers.kind)  # a mistyped kind is told before anything is touched
     there = tools.reach(run.answers, asks, listen)
-    facts = run.judged(there.port)
+    facts = run.judged(there)
     agent = run.agent_name(there.name)
     if answers.plan:
         prepare(there.port, facts, tools.journals, listen, plan_only=True)
@@ -87,16 +92,21 @@ class _Run:
     tools: Tools
     listen: Listener
 
-    def judged(self, port: Port) -> Facts:
-        """Look at the machine and judge it; what is in the way stops here, before anything is changed."""
-        facts = look(port)
+    def judged(self, there: Reached) -> Facts:
+        """Look at the machine and judge it; what is in the way stops here, before anything is changed.
+
+        A machine that the fleet knows has what it needs already: its network and its room are not asked for again.
+        """
+        known = there.name in self.tools.fleet.wish().machines
+        facts = look(there.port, net=not known)
         system = facts.get("os.PRETTY_NAME") or facts.get("uname_s")
-        self.listen(Event(kind="done", subject=port.name, step="setup.looked", params={"system": system}))
+        self.listen(Event(kind="done", subject=there.name, step="setup.looked", params={"system": system}))
         needs = kind(self.answers.kind).needs
-        for problem in judge(facts, Need(memory=needs.memory, data=needs.disk // 2, engine=needs.disk // 2)):
-            if problem.severity == "stop":
-                raise Refused(problem.key, where=port.name, **problem.params)
-            self.listen(Event(kind="note", subject=port.name, step=f"{problem.key}.what", params={**problem.params}))
+        disk = 0 if known else needs.disk // 2
+        problems = judge(facts, Need(memory=needs.memory, data=disk, engine=disk, architectures=ARCHITECTURES))
+        refuse(problems, there.name)
+        for problem in problems:
+            self.listen(Event(kind="note", subject=there.name, step=f"{problem.key}.what", params={**problem.params}))
         return facts
 
     def agent_name(self, machine: str) -> str:

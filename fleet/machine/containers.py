@@ -1,0 +1,63 @@
+"""What a machine's engine knows of containers and images: read, never changed. Docker's errors become ours here.
+
+Docker's own package takes a tenth of a second to import, so that is done when the engine is first asked.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from fleet.base.clean import line
+from fleet.base.errors import ActionFailed
+from fleet.machine.port import Port
+
+
+def inspect(port: Port, container: str) -> dict[str, Any] | None:
+    """Return what the engine tells of a container, or None where there is no such.
+
+    Raises:
+        ActionFailed: the engine said no.
+        Unreachable: the machine or its engine does not answer.
+    """
+    from docker.errors import NotFound  # noqa: PLC0415 - see above
+
+    with _told(port):
+        try:
+            return cast("dict[str, Any]", port.docker().inspect_container(container))  # pyright: ignore[reportUnknownMemberType]
+        except NotFound:
+            return None
+
+
+def logs(port: Port, container: str, *, follow: bool, tail: int) -> Iterator[bytes]:
+    """Yield what a container wrote, in pieces of any size; with ``follow`` for as long as somebody listens.
+
+    Raises:
+        ActionFailed: there is no such container, or the engine said no.
+        Unreachable: the machine or its engine does not answer.
+    """
+    with _told(port):
+        pieces = port.docker().logs(container, stream=True, follow=follow, tail=tail)
+        yield from cast("Iterator[bytes]", pieces)
+
+
+def images(port: Port) -> frozenset[str]:
+    """Return the ids of the images that the engine holds.
+
+    Raises:
+        ActionFailed: the engine said no.
+        Unreachable: the machine or its engine does not answer.
+    """
+    with _told(port):
+        found = cast("list[str]", port.docker().images(quiet=True, all=True))  # pyright: ignore[reportUnknownMemberType]
+        return frozenset(found)
+
+
+@contextmanager
+def _told(port: Port) -> Generator[None]:
+    from docker.errors import DockerException  # noqa: PLC0415 - see above
+
+    try:
+        yield
+    except DockerException as error:
+        reason = line(str(error))
+        raise ActionFailed("guard.failed", where=port.name, machine=port.name, reason=reason) from error
