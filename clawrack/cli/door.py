@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 
 import typer
-from typer import completion
 from typer._click.core import Command
+from typer._completion_classes import completion_init
 
 from clawrack import version
 from clawrack.cli import failing
@@ -51,7 +51,7 @@ def _root(*, version_: bool = typer.Option(False, "--version")) -> None:
 def _invoke(words: list[str]) -> int:
     command = root()
     if COMPLETION in os.environ:
-        completion.completion_init()
+        completion_init()
         command.main([], prog_name="clawrack", complete_var=COMPLETION)
     with command.make_context("clawrack", words) as ctx:
         command.invoke(ctx)
