@@ -96,6 +96,13 @@ keep_from_starting() { # nor shall they be started at the next boot, which nobod
     case $missing in *openssh-server*) systemctl -q disable ssh.service || true ;; esac
 }
 
+pip() { # WORDS OF INSTALL…
+    .venv/bin/python -m pip install -q "$@" >.artefacts/pip.log 2>&1 || {
+        cat .artefacts/pip.log >&2
+        die 'pip could not install the pinned packages.'
+    }
+}
+
 make_venv() {
     [ -n "$(newest_python)" ] || die 'There is no Python 3.11 or newer here, and the system has none to install.'
     locks=$(cat requirements.lock requirements-build.lock requirements-dev.lock pyproject.toml | sha256sum | cut -c1-64)
@@ -103,11 +110,11 @@ make_venv() {
     if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         "$(newest_python)" -m venv --clear .venv
     fi
+    say 'Installing the pinned Python packages into .venv'
     .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
-    for lock in requirements.lock requirements-build.lock requirements-dev.lock; do
-        .venv/bin/python -m pip install -q --require-hashes -r "$lock"
-    done
-    .venv/bin/python -m pip install -q --no-deps --no-build-isolation -e .
+    set -- -r requirements.lock -r requirements-build.lock -r requirements-dev.lock
+    pip --require-hashes "$@"
+    pip --no-deps --no-build-isolation -e .
     printf '%s\n' "$locks" >.venv/made-from
 }
 
@@ -189,8 +196,8 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 CLAWRACK_SOAK=$soak
 export PATH CLAWRACK_SOAK
 install_packages
-make_venv
 mkdir -p .artefacts
+make_venv
 PATH=$(pwd)/.venv/bin:$PATH
 if [ $# -gt 0 ]; then tests asked "$@"; else everything; fi
 leave_engine
