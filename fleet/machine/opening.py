@@ -12,7 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import fabric  # pyright: ignore[reportMissingTypeStubs] - it has none
@@ -25,6 +25,7 @@ from fleet.machine.hostkey import HostKey
 from fleet.machine.login import Login, OneAttempt
 from fleet.machine.process import Deadline
 from fleet.machine.refusals import HostKeyChanged, HostKeyUnknown
+from fleet.machine.slots import Slots
 from fleet.machine.target import Target
 from fleet.machine.transport import Wire
 
@@ -33,6 +34,8 @@ GREETING = 15.0
 KEY_EXCHANGE = 15.0
 LOGIN = 30.0
 ALL_OF_IT = 60.0
+# sshd's MaxSessions is 10 unless told otherwise. It counts commands, not forwarded connections.
+SESSIONS = 8
 # sshd turns visitors away at random from the tenth that has not logged in yet (MaxStartups 10:30:100), and says so by
 # hanging up. Nothing has happened then, so we come again, later.
 _COME_AGAIN = (0.2, 0.5, 1.0, 2.0, 4.0)
@@ -104,12 +107,20 @@ def configuration() -> fabric.Config:
     return fabric.Config(ssh_config=paramiko.SSHConfig(), lazy=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Link:
-    """An open connection."""
+    """An open connection.
+
+    Attributes:
+        wire: the transport.
+        slots: room for commands on it.
+        shell: whether a shell was seen at its end.
+    """
 
     wire: Wire
     _client: paramiko.SSHClient
+    slots: Slots = field(default_factory=lambda: Slots(SESSIONS))
+    shell: bool = False
 
     def close(self) -> None:
         """End it."""

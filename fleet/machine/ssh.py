@@ -5,18 +5,19 @@ stricter than Fabric and paramiko, and what is quicker, is told in docs/decision
 """
 
 import contextlib
+import secrets
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fleet.base.errors import ClawrackError, Refused, Unreachable
+from fleet.base import clean
+from fleet.base.errors import ActionFailed, ClawrackError, Refused, TimedOut, Unreachable
 from fleet.base.secret import Secret
 from fleet.machine import opening, process, quote, sudo, transport
 from fleet.machine.hostkey import HostKey
 from fleet.machine.login import Login
 from fleet.machine.port import MIB, Ran
 from fleet.machine.process import Deadline
-from fleet.machine.slots import Slots
 from fleet.machine.socketlike import ProcessSocket
 from fleet.machine.stream import Stream
 from fleet.machine.target import Target
@@ -24,9 +25,8 @@ from fleet.machine.target import Target
 if TYPE_CHECKING:
     import docker
 
-# sshd's MaxSessions is 10 unless told otherwise. It counts commands, not forwarded connections.
-SESSIONS = 8
 _OPENING = 20.0
+_MENU = 1 << 16
 _SOCKET = "/var/run/docker.sock"
 # Ends the command when our end of its input closes: a server does not, and a quiet `logs -f` would stay for ever.
 _TIED = (
@@ -65,7 +65,6 @@ class SshPort:
         self._docker_socket = docker_socket
         self._lock = threading.Lock()
         self._link: opening.Link | None = None
-        self._slots = Slots(SESSIONS)
         self._docker_lock = threading.Lock()
         self._docker: docker.APIClient | None = None
 
@@ -90,7 +89,7 @@ class SshPort:
     ) -> Ran:
         """Run a command to its end; see Port."""
         deadline = Deadline(self._name, timeout)
-        with self._started(words, root, deadline) as (stream, said):
+        with self._started(words, root, deadline, feeds=stdin != b"") as (stream, said):
             ran = process.finish(stream, stdin, deadline, cap)
         ran = Ran(ran.code, ran.out, said + ran.err, cut=ran.cut) if said else ran
         refusal = sudo.why(ran, self._name) if root and self._needs_sudo() else None
@@ -100,7 +99,7 @@ class SshPort:
 
     def lines(self, words: Sequence[str], *, root: bool = False, idle: float | None = None) -> Iterator[bytes]:
         """Follow a command's output; see Port."""
-        with self._started(words, root, Deadline(self._name, _OPENING), tied=True) as (stream, _):
+        with self._started(words, root, Deadline(self._name, _OPENING), tied=True, feeds=False) as (stream, _):
             yield from process.lines(stream, self._name, idle)
 
     def docker(self) -> "docker.APIClient":
@@ -115,14 +114,14 @@ class SshPort:
     def dial(self, address: str, port: int, timeout: float = 10.0) -> ProcessSocket:
         """Connect from the machine to a TCP port that it can reach; see Port."""
         try:
-            stream = self.connect().open("direct-tcpip", transport.tcp_target(address, port), timeout)
+            stream = self.connect().wire.open("direct-tcpip", transport.tcp_target(address, port), timeout)
         except transport.NotOpened as error:
             if error.code == transport.PROHIBITED:
                 raise Refused("ssh.forwarding_off", where=self._name) from error
             raise Unreachable("wire.no_dial", where=self._name, address=address, port=port) from error
         return ProcessSocket(stream, self._name, timeout)
 
-    def connect(self, deadline: Deadline | None = None) -> transport.Wire:
+    def connect(self, deadline: Deadline | None = None) -> opening.Link:
         """Return the connection, opened now if there is none that lives.
 
         Raises:
@@ -131,9 +130,8 @@ class SshPort:
         deadline = deadline or Deadline(self._name, opening.ALL_OF_IT)
         with self._lock:
             if self._link is None or not self._link.wire.is_active():
-                self._slots = Slots(SESSIONS)
                 self._link = opening.open_link(self._target, self._login, self._host_key, deadline)
-            return self._link.wire
+            return self._link
 
     def close(self) -> None:
         """End the connection, and all that runs on it."""
@@ -147,7 +145,7 @@ class SshPort:
 
     @contextlib.contextmanager
     def _started(
-        self, words: Sequence[str], root: bool, deadline: Deadline, *, tied: bool = False
+        self, words: Sequence[str], root: bool, deadline: Deadline, *, tied: bool = False, feeds: bool = True
     ) -> Generator[tuple[Stream, bytes]]:
         """Start a command, as root if asked; give its stream, and what it said before its input was ready."""
         by_sudo = root and self._needs_sudo()
@@ -155,24 +153,49 @@ class SshPort:
         if by_sudo:
             words = sudo.asking(words, mark) if mark else sudo.plain(words)
         line = quote.line(("/bin/sh", "-c", _TIED, "sh", *words) if tied and not mark else words)
-        wire = self.connect(deadline)
-        with self._slots.one(self._name, deadline) as slot:
-            stream = slot.open(lambda: wire.open("session", b"", min(_OPENING, deadline.left())))
+        link = self.connect(deadline)
+        if (feeds or mark) and not link.shell:
+            self._see_shell(link, deadline)
+        with self._executing(link, line, deadline) as stream:
+            said = b""
+            if mark and self._sudo_password:
+                said = sudo.hand_over(stream, self._sudo_password, mark, self._name, deadline)
+            yield stream, said
+
+    @contextlib.contextmanager
+    def _executing(self, link: opening.Link, line: bytes, deadline: Deadline) -> Generator[Stream]:
+        with link.slots.one(self._name, deadline) as slot:
+            stream = slot.open(lambda: link.wire.open("session", b"", min(_OPENING, deadline.left())))
             try:
                 stream.exec(line)
-                said = b""
-                if mark and self._sudo_password:
-                    said = sudo.hand_over(stream, self._sudo_password, mark, self._name, deadline)
-                yield stream, said
+                yield stream
             finally:
                 stream.kill()
+
+    def _see_shell(self, link: opening.Link, deadline: Deadline) -> None:
+        """See that commands reach a shell, before one is fed: an appliance's menu may take input for its choices.
+
+        Raises:
+            Refused: what is there does not do what a shell does.
+        """
+        said = secrets.token_hex(8)
+        line = quote.line(("printf", "%s%s", "clawrack-", said))
+        patience = Deadline(self._name, min(_OPENING, deadline.left()))
+        with self._executing(link, line, patience) as stream:
+            try:
+                ran = process.finish(stream, b"", patience, _MENU)
+            except (TimedOut, ActionFailed) as error:
+                raise Refused("ssh.no_shell", where=self._name, shown="…") from error
+        if not ran.out.endswith(b"clawrack-" + said.encode()):
+            raise Refused("ssh.no_shell", where=self._name, shown=clean.line(ran.out + ran.err, 80))
+        link.shell = True
 
     def _dial_docker(self, timeout: float) -> ProcessSocket:
         """Connect to the machine's Docker engine: its socket where the login may use it, else through sudo."""
         if not self._needs_sudo():
             try:
                 fields = transport.unix_target(self._docker_socket)
-                stream = self.connect().open("direct-streamlocal@openssh.com", fields, min(_OPENING, timeout))
+                stream = self.connect().wire.open("direct-streamlocal@openssh.com", fields, min(_OPENING, timeout))
             except transport.NotOpened:
                 pass  # Docker is down, or sockets are not forwarded: the server does not say which
             else:

@@ -259,6 +259,19 @@ def test_a_pulled_cable_is_noticed_within_15_seconds(machine: Machine, pulled: S
     assert not machine.answers(0.5)
 
 
+def test_a_frozen_sshd_is_noticed_within_15_seconds(machine: Machine) -> None:
+    port = port_to(machine)
+    pid = port.run(["sh", "-c", "echo $PPID"]).out.decode().strip()
+    machine.run("kill", "-STOP", pid)
+    begun = time.monotonic()
+    with pytest.raises(WireCut):
+        port.run(["true"], timeout=100)
+    assert time.monotonic() - begun < 15
+    machine.run("kill", "-CONT", pid)
+    assert port.run(["echo", "back"]).out == b"back\n"
+    port.close()
+
+
 def test_after_the_cable_is_back_the_same_port_works(machine: Machine) -> None:
     port = port_to(machine)
     port.run(["true"])

@@ -14,7 +14,7 @@ from wire_actors import Actor, acting, listening
 from wire_lab import Sshd, sshd
 
 from fleet.base.errors import ActionFailed, ClawrackError, TimedOut, Unreachable, WireCut
-from fleet.machine import http, keys
+from fleet.machine import http, keys, watch
 from fleet.machine.login import KeyLogin
 from fleet.machine.ssh import SshPort
 
@@ -39,7 +39,12 @@ def timed(call: Callable[[], object]) -> tuple[BaseException | None, float]:
     return None, time.monotonic() - begun
 
 
-def test_a_frozen_machine_is_noticed_within_15_seconds_whatever_was_under_way() -> None:
+def test_a_frozen_machine_is_noticed_whatever_was_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Shorter here; with their true values the rack pulls a cable and freezes an sshd.
+    assert watch.QUIET + watch.PATIENCE + 3 * watch.TICK < 15
+    monkeypatch.setattr("fleet.machine.watch.QUIET", 0.5)
+    monkeypatch.setattr("fleet.machine.watch.PATIENCE", 1.0)
+
     def endless() -> Iterator[bytes]:
         while True:
             yield b"x" * 65536
@@ -48,7 +53,7 @@ def test_a_frozen_machine_is_noticed_within_15_seconds_whatever_was_under_way() 
         port, idle, busy = box.wire(), box.wire(), box.wire()
         for each in (port, idle, busy):
             assert each.run(["true"]).code == 0
-        idle_wire = idle.connect()
+        idle_wire = idle.connect().wire
         lines = port.lines(["sh", "-c", "echo begun; sleep 100"])
         assert next(lines) == b"begun"
         calls: list[Callable[[], object]] = [
@@ -61,7 +66,7 @@ def test_a_frozen_machine_is_noticed_within_15_seconds_whatever_was_under_way() 
         with ThreadPoolExecutor(len(calls)) as pool:
             ended = list(pool.map(timed, calls[:3]))
         assert [type(error) for error, _ in ended] == [WireCut] * 3
-        assert max(took for _, took in ended) < 15.5
+        assert max(took for _, took in ended) < 5
         assert not idle_wire.is_active()
         box.signal(signal.SIGCONT)
         assert port.run(["echo", "back"]).out == b"back\n"

@@ -225,7 +225,7 @@ def test_a_closed_connection_is_opened_again(server: Sshd) -> None:
 
 def test_the_wire_uses_what_is_quick_and_safe(server: Sshd) -> None:
     port = server.wire()
-    wire = port.connect()
+    wire = port.connect().wire
     assert "kex: algorithm: curve25519-sha256" in server.log
     assert "client->server cipher: aes128-gcm@openssh.com MAC: <implicit> compression: none" in server.log
     assert wire.tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

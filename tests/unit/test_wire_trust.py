@@ -298,6 +298,26 @@ def test_nothing_is_sent_to_what_is_no_shell(
     assert "\x07" not in str(error)
 
 
+@pytest.mark.parametrize("ends", ["cat >> {folder}/fed", "sleep 3; cat >> {folder}/fed", "exit 0"])
+def test_nothing_is_fed_to_a_login_that_leads_to_a_menu(ends: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleet.machine.ssh._OPENING", 1.0)
+    with sshd("127.77.12.18", f"ForceCommand echo '1. Console Management'; {ends}") as menu:
+        port = menu.wire()
+        with pytest.raises(Refused) as caught:
+            port.run(["sh", "-s"], stdin=b"6\n")
+        port.close()
+        assert caught.value.key == "ssh.no_shell"
+        fed = menu.folder / "fed"
+        assert not fed.exists() or fed.read_bytes() == b""
+
+
+def test_a_noisy_shell_is_a_shell() -> None:
+    with sshd("127.77.12.19", 'ForceCommand echo welcome; sh -c "$SSH_ORIGINAL_COMMAND"') as noisy:
+        port = noisy.wire()
+        assert port.run(["cat"], stdin=b"fed").out == b"welcome\nfed"
+        port.close()
+
+
 def test_a_server_that_drips_its_banner_is_given_up(key: keys.ControllerKey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fleet.machine.opening.GREETING", 1.0)
     stop = threading.Event()
