@@ -190,6 +190,8 @@ def test_a_model_that_answers_401_is_told_in_a_sentence(bare: Machine, controlle
     bare.run("mv", "/root/aside.json", where)
     assert refused.code == 5
     assert "refused" in refused.err
+    # OpenClaw rests a provider whose key was refused; a fresh start forgets that
+    controller.done("agent", "restart", AGENT)
     assert "practice" in controller.done("agent", "ask", AGENT, "hello").out
 
 
@@ -201,7 +203,7 @@ def test_a_model_that_answers_nothing_is_told_in_a_sentence(bare: Machine, contr
     bare.run("docker", "unpause", "clawrack-meter")
     assert refused.code == 5
     assert f"clawrack agent logs {AGENT}" in refused.err
-    assert time.monotonic() - begun < 200
+    assert 10 < time.monotonic() - begun < 200
 
 
 @pytest.mark.usefixtures("told")
