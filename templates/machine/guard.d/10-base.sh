@@ -9,7 +9,7 @@ TIDY=
 
 say() { printf '%s=%s\n' "$1" "$(one_line "$2")" 2>/dev/null || :; }
 
-one_line() { printf '%s' "$1" | tr -c '[:print:]\200-\377' ' ' | cut -c 1-600; }
+one_line() { printf '%s' "$1" | tr -c '\040-\176\200-\377' ' ' | cut -c 1-600; }
 
 leave() { # CODE REASON [DETAIL]
     say reason "$2"

@@ -29,7 +29,7 @@ is_release() {
 
 is_holder() {
     case $1 in
-    '' | *[!A-Za-z0-9@._:-]*) return 1 ;;
+    '' | [!A-Za-z0-9]* | *[!A-Za-z0-9@._:-]*) return 1 ;;
     esac
     [ ${#1} -le 128 ]
 }
@@ -99,15 +99,19 @@ is_label() { # ours are the guard's to set
 
 # load_spec FILE: checks every line and sets S_KEY for the keys that stand once. The lists (tmpfs, env, arg,
 # label, report) are read again from the file by whoever needs them.
-SINGLE_KEYS="kind image release user memory pids cpus state config secrets port stop_timeout never_retry owner_lease
- retries backoff entrypoint meter_key_sha256 route"
+# shellcheck disable=SC2034 # two of them are read from the file, when there is no time for all of it
+clear_spec() {
+    S_kind='' S_image='' S_release='' S_user='' S_memory='' S_pids='' S_cpus='' S_state='' S_config='' S_secrets=''
+    S_port='' S_stop_timeout='' S_never_retry='' S_owner_lease='' S_retries='' S_backoff='' S_entrypoint=''
+    S_meter_key_sha256='' S_route=''
+}
 
 load_spec() {
     [ -f "$1" ] || bad spec-missing "$1"
     [ "$(wc -c <"$1")" -le 65536 ] || bad spec-size "more than 64 KiB"
     # Newlines part the values; no other control character has any business here.
     [ "$(tr -d '\n\040-\176\200-\377' <"$1" | wc -c)" = 0 ] || bad spec-bytes "control characters"
-    for key in $SINGLE_KEYS; do eval "S_$key="; done
+    clear_spec
     spec_line=0
     while IFS= read -r line || [ -n "$line" ]; do
         spec_line=$((spec_line + 1))

@@ -16,7 +16,9 @@ firewall_assert() {
 
 # One restore replaces both chains at once: there is no moment without rules.
 load_chains() {
-    firewall_rules | iptables-restore -w 10 --noflush
+    rules=$(firewall_rules)
+    printf '%s\n' "$rules" | iptables-restore -w 10 --noflush || return 1
+    printf '%s\n' "$rules" | sha256sum >"$RUN/firewall.sum"
 }
 
 firewall_rules() {
@@ -85,7 +87,10 @@ load_chains6() { # no network of ours has IPv6; should a bridge speak it all the
     } | ip6tables-restore -w 10 --noflush
 }
 
-has_ipv6() { [ -e /proc/net/if_inet6 ] && command -v ip6tables-restore >/dev/null 2>&1; }
+has_ipv6() {
+    [ -e /proc/net/if_inet6 ] && command -v ip6tables-restore >/dev/null 2>&1 &&
+        ip6tables -w 10 -t mangle -S >/dev/null 2>&1
+}
 
 hook() { hook_in iptables "$@"; }
 hook6() { hook_in ip6tables "$@"; }
@@ -122,11 +127,15 @@ END
     "$1" -w 10 -t mangle -D "$2" "$last"
 }
 
-firewall_ok() { # is every rule there as it should be?
+# Is every rule there that should be? The sum tells of changed wishes (a new name server, say), the count and the
+# jumps of somebody who flushed.
+firewall_ok() {
+    rules=$(firewall_rules)
+    [ "$(printf '%s\n' "$rules" | sha256sum)" = "$(cat "$RUN/firewall.sum" 2>/dev/null)" ] || return 1
     hooked=$(iptables -w 10 -t mangle -S 2>/dev/null) || return 1
     for chain in CLAWRACK-FORWARD CLAWRACK-INPUT; do
         case "$hooked" in *"-j $chain"*) ;; *) return 1 ;; esac
-        wanted=$(firewall_rules | grep_count "-A $chain ")
+        wanted=$(printf '%s\n' "$rules" | grep_count "-A $chain ")
         [ "$(printf '%s\n' "$hooked" | grep_count "-A $chain ")" = "$wanted" ] || return 1
     done
 }

@@ -139,8 +139,8 @@ secrets_back() { # the folder stays: the container's mount names it
 
 # halt_box: asks it to stop, waits, and does not believe it before Docker says so.
 halt_box() {
+    supervisor_stop # first: where the engine is away, nobody may start the box when it is back
     need_docker
-    supervisor_stop
     ! is_running || docker_stop
     see_container "$CONT"
     case $STATE in

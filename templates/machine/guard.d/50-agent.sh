@@ -224,9 +224,8 @@ revert_box() {
     snapshot=$(field "$DIR/trial" snapshot)
     was=$(field "$DIR/trial" was)
     touched=$(field "$DIR/trial" touched)
+    rm -f "$DIR"/snapshots/*.part # the disk may be full, and of this very file
     need_docker
-    mark_reverting
-    failpoint revert-noted
     [ -z "$touched" ] || revert_state
     remove_container "$CONT.next"
     if [ -n "$old" ]; then back_to "$old"; else back_to_nothing; fi
@@ -236,6 +235,8 @@ revert_box() {
 }
 
 revert_state() {
+    mark_reverting
+    failpoint revert-noted
     meter_key_revoke
     keep_failure "$new"
     halt_box
@@ -276,7 +277,7 @@ back_to() { # RELEASE
     fi
     failpoint revert-created
     if [ "$was" = stopped ]; then
-        echo 1 | put "$DIR/stopped"
+        echo proven | put "$DIR/stopped"
     else
         supervisor_start
     fi

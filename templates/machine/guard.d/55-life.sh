@@ -13,11 +13,19 @@ verb_start() { # TOKEN NAME
 
 verb_stop() { # TOKEN NAME
     begin_settled "$1" "$2"
-    [ ! -e "$DIR/stopped" ] || say already 1
-    echo 1 | put "$DIR/stopped" # first: a power cut from here on must not bring it back
+    [ "$(first_line "$DIR/stopped")" != proven ] || {
+        say already 1
+        return 0
+    }
+    echo unproven | put "$DIR/stopped" # first: a power cut from here on must not bring it back
     failpoint stop-noted
+    stop_box
+}
+
+stop_box() {
     halt_box
     note_unclean
+    echo proven | put "$DIR/stopped"
 }
 
 verb_restart() { # TOKEN NAME
@@ -162,7 +170,8 @@ recover() {
 }
 
 half_done() {
-    [ -e "$DIR/trial" ] || [ -e "$DIR/removing" ] || [ -e "$DIR/replacing" ]
+    [ -e "$DIR/trial" ] || [ -e "$DIR/removing" ] || [ -e "$DIR/replacing" ] ||
+        [ "$(first_line "$DIR/stopped")" = unproven ]
 }
 
 recover_box() {
@@ -170,6 +179,8 @@ recover_box() {
         recover_meter
     elif [ -e "$DIR/removing" ]; then
         remove_box "$(first_line "$DIR/removing")"
+    elif [ ! -e "$DIR/trial" ]; then
+        stop_box
     elif [ "$(field "$DIR/trial" release)" = "$(current)" ]; then
         finish_commit
     elif [ "$(field "$DIR/trial" stage)" != waiting ] ||

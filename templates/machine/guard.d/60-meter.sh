@@ -94,7 +94,15 @@ meter_swap() { # RELEASE
     enable_box
     supervisor_start
     failpoint meter-started
+    settled
     drop "$DIR/replacing"
+}
+
+settled() { # what cannot start mostly ends within its first seconds
+    for _ in 1 2 3; do
+        sleep 1
+        is_running || fail meter-ended "$(dk logs --tail 3 "$CONT" 2>&1)"
+    done
 }
 
 meter_back() { # the new one would not start: the one before, where there was one

@@ -75,6 +75,7 @@ start_life() {
     begun=$(uptime_s)
     ! asked_to_stop || exit 0
     started=$(dk start "$CONT" 2>&1) || died start-failed 1 "$started"
+    : >"$RUN/$BOX.up"
     [ -z "${NOTIFY_SOCKET:-}" ] || systemd-notify --ready || :
 }
 
@@ -178,7 +179,8 @@ verb_watch() {
         for want in "$RUN"/*.want; do
             [ ! -e "$want" ] || watch_box "${want##*/}"
         done
-        [ $((beat % 15)) -ne 0 ] || "$0" tick >/dev/null 2>&1 6>&- || :
+        # beside us: what it takes back is started again by this very loop
+        [ $((beat % 15)) -ne 0 ] || "$0" tick </dev/null >/dev/null 2>&1 6>&- &
         beat=$((beat + 1))
         sleep 1
     done
@@ -202,14 +204,14 @@ watch_box() { # FILE.want
 }
 
 watch_start() {
-    rm -f "$RUN/$BOX.halting"
+    rm -f "$RUN/$BOX.halting" "$RUN/$BOX.up"
     : >"$RUN/$BOX.want"
     if flock -n "$RUN/watch.lock" true; then
         "$0" watch </dev/null >/dev/null 2>&1 9>&- 8>&- &
     fi
     [ -z "${CLAWRACK_AT_BOOT:-}" ] && [ "$(hold_left)" = 0 ] || return 0
     waited=0
-    until is_running; do
+    until [ -e "$RUN/$BOX.up" ]; do
         [ -e "$RUN/$BOX.want" ] || fail start "$BOX ended at once"
         [ $waited -lt 60 ] || fail start "$BOX did not start"
         sleep 1

@@ -1,0 +1,61 @@
+"""A disk that is full, or becomes full at the wrong moment, hurts the upgrade and nothing else."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.rack.guard_bench import Bench, benches
+from tests.rack.machine import Build
+
+STATE = "/var/lib/clawrack/agents/pet/state"
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    yield from benches(Build(docker=True, disk=300, disk_at="/var/lib/clawrack"))
+
+
+@pytest.fixture(autouse=True)
+def _pet(bench: Bench) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
+    bench.lease()
+    bench.deploy("pet", bench.fresh())
+    yield
+    bench.guard("remove", bench.token, "pet", "erase")
+
+
+def test_an_upgrade_that_has_no_room_for_its_snapshot_is_refused_and_the_old_one_keeps_running(bench: Bench) -> None:
+    before = bench.container("pet")["State"]["StartedAt"]
+    bench.machine.sh(f"dd if=/dev/zero of={STATE}/big bs=1M count=150 2>/dev/null")
+    said = bench.trial("pet", bench.fresh())
+    assert (said.code, said["reason"]) == (5, "disk-full")
+    assert "KiB" in said["detail"]
+    assert bench.container("pet")["State"]["StartedAt"] == before
+    assert bench.look().get("agent.pet.trial") == ""
+
+
+def test_a_disk_that_runs_full_in_the_middle_of_the_snapshot_brings_the_old_one_back(bench: Bench) -> None:
+    release = bench.look()["agent.pet.release"]
+    bench.machine.sh(f"truncate -s 600M {STATE}/sparse")  # takes nothing, and 600 MB in the snapshot
+    said = bench.trial("pet", bench.fresh())
+    assert (said.code, said["reason"]) == (5, "snapshot")
+    bench.answers("pet", release)
+    told = bench.look()
+    assert (told.get("agent.pet.trial"), told["agent.pet.running_release"]) == ("", release)
+    assert bench.machine.sh("ls /var/lib/clawrack/agents/pet/snapshots").text == ""
+    assert int(told["disk_free"]) > 100_000_000
+
+
+def test_on_a_full_disk_the_agent_runs_and_can_be_stopped_and_looked_at(bench: Bench) -> None:
+    release = bench.look()["agent.pet.release"]
+    for size in ("64k", "512"):
+        bench.machine.sh(f"dd if=/dev/zero of=/var/lib/clawrack/filler.{size} bs={size} 2>/dev/null", check=False)
+    try:
+        assert int(bench.look()["disk_free"]) < 8192
+        said = bench.guard("secrets", bench.token, "pet", "key", "5", stdin=b"value")
+        assert said.code == 5
+        bench.answers("pet", release)
+    finally:
+        bench.machine.sh("rm /var/lib/clawrack/filler.*")
+    assert bench.guard("secrets", bench.token, "pet", "key", "5", stdin=b"value").code == 0
+    assert bench.guard("restart", bench.token, "pet").code == 0
+    bench.answers("pet", release)

@@ -1,0 +1,178 @@
+"""The guard as a text and as functions: clean for shellcheck, the same in every shell, strict about what comes in."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import templates
+
+PARTS = sorted(templates.path("machine", "guard.d").iterdir())
+SHELLS = [["dash"], ["busybox", "sh"]]
+
+
+def assembled(folder: Path) -> Path:
+    """The script as a machine gets it: the parts in the place of the line that reads them."""
+    head = templates.path("machine", "guard.sh").read_text(encoding="utf-8").partition("#-- parts --")[0]
+    whole = folder / "guard.sh"
+    parts = "\n".join(part.read_text(encoding="utf-8") for part in PARTS)
+    whole.write_text(f'{head}{parts}\nmain "$@"\n', encoding="utf-8")
+    return whole
+
+
+@pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
+def shell(request: pytest.FixtureRequest) -> list[str]:
+    found: list[str] = request.param
+    assert shutil.which(found[0]), f"{found[0]} is needed: apt-get install {found[0]}"
+    return found
+
+
+def ask(shell: list[str], folder: Path, script: str) -> str:
+    """Run a script that has the guard's functions."""
+    functions = "".join(f". '{PARTS[0].parent}/{part.name}'\n" for part in PARTS)
+    head = f"DATA={folder} RUN={folder} LIB={folder} DOCKER=true GUARD_VERSION=1 LC_ALL=C\n"
+    done = subprocess.run([*shell, "-c", head + functions + script], capture_output=True, check=False, timeout=60)
+    return done.stdout.decode()
+
+
+def test_shellcheck_finds_nothing(tmp_path: Path) -> None:
+    words = ["shellcheck", "--shell=sh", str(assembled(tmp_path))]
+    assert shutil.which(words[0]), "shellcheck is needed: apt-get install shellcheck"
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+
+
+def test_every_part_and_every_function_is_short() -> None:
+    for part in [*PARTS, templates.path("machine", "guard.sh")]:
+        lines = part.read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= 400, part.name
+        begun = 0
+        for number, line in enumerate(lines):
+            if "() {" in line:
+                begun = number
+            elif line == "}":
+                assert number - begun <= 60, f"{part.name}: {lines[begun]}"
+
+
+def yes(shell: list[str], folder: Path, function: str, values: list[str]) -> list[str]:
+    """Those of the values that a function of the guard accepts."""
+    script = "".join(f"if {function} {quoted(value)}; then echo y; else echo n; fi\n" for value in values)
+    told = ask(shell, folder, script).split()
+    return [value for value, answer in zip(values, told, strict=True) if answer == "y"]
+
+
+def quoted(value: str) -> str:
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+HOSTILE = ["", " ", "-", "--", "$(id)", "`id`", "a;b", "a b", "a\nb", "../x", "a'b", 'a"b', "*", "a\x1b[2J", "ä", "%s"]
+
+RULES = {
+    "is_name": (["a", "a-b", "0", "x" * 40], [*HOSTILE, "meter", "-a", "a-", "A", "a_b", "a.b", "x" * 41]),
+    "is_release": (["r1", "2026.9.6-ab", "0f" * 8], [*HOSTILE, "-r", ".r", "r/1", "a..b", "R1", "x" * 81]),
+    "is_file_name": (["secrets.json", "_x", "A-1"], [*HOSTILE, ".x", "a/b", "-x"]),
+    "is_holder": (["me@desk:1.2_3", "A"], [*HOSTILE[:3], *HOSTILE[4:11], "x" * 129]),
+    "is_owner": (["1000:1000", "10001:1"], [*HOSTILE, "0:0", "0:1", "1:0", "1", "1:", ":1", "1:1:1", "01:1", "-1:1"]),
+    "is_cpus": (["1", "0.5", "2.25", "12"], [*HOSTILE, "0", "0.0", "0.00", ".5", "1.", "1.234", "1.2.3", "1e3"]),
+    "is_inner_path": (
+        ["/state", "/home/node/.openclaw", "/a/b-c_d.e"],
+        [
+            *HOSTILE,
+            "/",
+            "state",
+            "/a/",
+            "//a",
+            "/a/../b",
+            "/a/./b",
+            "/..",
+            "/proc/x",
+            "/sys",
+            "/dev/shm",
+            "/etc",
+            "/a,b",
+        ],
+    ),
+    "is_tmpfs": (
+        ["/tmp", "/tmp:mode=1777", "/home/n/.cache:uid=1000,gid=1000,mode=0700", "/x:size=64m,noexec", "/x:exec"],
+        [
+            *HOSTILE,
+            "/tmp:",
+            "/tmp:suid",
+            "/tmp:dev",
+            "/tmp:mode=9",
+            "/tmp:size=-1",
+            "/tmp:uid=",
+            "/tmp:mode=1777,,exec",
+        ],
+    ),
+    "is_env": (["A=", "A_1=b c", "a=b=c"], [*HOSTILE, "A", "=b", "1A=b", "A B=c", "A-B=c"]),
+    "is_label": (["version=1", "a.b/c=d"[:3] + "=d"], [*HOSTILE, "clawrack.agent=x", "=x", "A=b", "a b=c", "a"]),
+}
+
+
+@pytest.mark.parametrize("function", RULES)
+def test_what_comes_in_is_taken_or_refused_the_same_in_every_shell(
+    shell: list[str], tmp_path: Path, function: str
+) -> None:
+    good, bad = RULES[function]
+    assert yes(shell, tmp_path, function, good + bad) == good
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ("10.0.0.0/8", "10.213.64.0/20", True),
+        ("10.213.64.0/20", "10.213.80.0/20", False),
+        ("10.213.64.0/20", "10.213.79.255/32", True),
+        ("192.168.0.0/16", "192.168.144.0/20", True),
+        ("172.16.0.0/12", "10.0.0.0/8", False),
+        ("255.255.255.255/32", "0.0.0.0/8", False),
+    ],
+)
+def test_networks_that_share_an_address_collide(
+    shell: list[str], tmp_path: Path, one: str, two: str, *, same: bool
+) -> None:
+    assert ask(shell, tmp_path, f"overlap {one} {two} && echo y; overlap {two} {one} && echo y") == (
+        "y\ny\n" if same else ""
+    )
+
+
+def test_two_hundred_and_fifty_six_networks_fit_the_pool_and_none_overlap(shell: list[str], tmp_path: Path) -> None:
+    (tmp_path / "pool").write_text("10.213.64.0/20\n")
+    script = "n=0; while [ $n -lt 256 ]; do subnet_of $n; n=$((n + 1)); done; address_in 255 3"
+    told = ask(shell, tmp_path, script).split()
+    assert len(set(told[:-1])) == 256
+    assert (told[0], told[255], told[256]) == ("10.213.64.0/28", "10.213.79.240/28", "10.213.79.243")
+
+
+def test_the_first_free_number_is_given_again(shell: list[str], tmp_path: Path) -> None:
+    for name, number in (("a", 1), ("b", 2), ("c", 4)):
+        (tmp_path / "agents" / name).mkdir(parents=True)
+        (tmp_path / "agents" / name / "subnet").write_text(f"{number}\n")
+    (tmp_path / "agents" / "d").mkdir()
+    assert ask(shell, tmp_path, "enter d; allot; cat $DIR/subnet") == "3\n"
+
+
+def test_starts_are_spread_over_two_seconds_per_agent_and_one_agent_does_not_wait(
+    shell: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "agents" / "only").mkdir(parents=True)
+    assert ask(shell, tmp_path, f"spread_starts; ls {tmp_path}") == "agents\n"
+    for number in range(9):
+        (tmp_path / "agents" / f"a{number}").mkdir()
+    waits = {int(wait) for wait in ask(shell, tmp_path, f"spread_starts; cat {tmp_path}/*.jitter").split()}
+    assert max(waits) < 20
+    assert len(waits) > 3
+    for number in range(100):
+        (tmp_path / "agents" / f"b{number}").mkdir()
+    assert max(int(wait) for wait in ask(shell, tmp_path, f"spread_starts; cat {tmp_path}/*.jitter").split()) < 30
+
+
+def test_answers_are_one_line_each_and_hold_no_control_character(shell: list[str], tmp_path: Path) -> None:
+    told = ask(shell, tmp_path, "say key \"$(printf 'a\\nb=c\\033[2J\\tgrün')\"")
+    assert told == "key=a b=c [2J grün\n"
+
+
+def test_a_file_is_put_whole_and_nothing_is_left_beside_it(shell: list[str], tmp_path: Path) -> None:
+    assert ask(shell, tmp_path, f"echo new | put {tmp_path}/file; cat {tmp_path}/file; ls {tmp_path}") == "new\nfile\n"
