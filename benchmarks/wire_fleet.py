@@ -15,7 +15,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 HOSTS = 100
-PORT = 2222
+PORT = 2322
 HERE = Path(__file__).resolve().parent
 _CONFIG = """
 ListenAddress {address}:{port}
@@ -51,6 +51,8 @@ def fleet(hosts: int = HOSTS) -> Generator[Path]:
             config.write_text(_CONFIG.format(address=address, port=PORT, folder=folder))
             servers.append(subprocess.Popen(["/usr/sbin/sshd", "-D", "-f", str(config)]))
         _wait_for(addresses)
+        if any(server.poll() is not None for server in servers):
+            raise SystemExit("a server could not start: is another benchmark running?")
         (folder / "fleet.json").write_text(json.dumps({"folder": str(folder), "port": PORT, "addresses": addresses}))
         (folder / "known_hosts").write_text(_known_hosts(folder, addresses))
         yield folder

@@ -5,7 +5,6 @@ keys), and offers every key it finds. None of that happens here.
 """
 
 import contextlib
-import functools
 import math
 import random
 import threading
@@ -101,9 +100,11 @@ class _Strict(_Fabric):
         return {"host": host_string, "user": None, "port": None}
 
 
-@functools.cache
 def configuration() -> fabric.Config:
-    """Return Fabric's configuration as it is built in, with no file read."""
+    """Return Fabric's configuration as it is built in, with no file read.
+
+    A new one for each connection: Fabric's connections write to theirs, and threads that share one break each other.
+    """
     return fabric.Config(ssh_config=paramiko.SSHConfig(), lazy=True)
 
 

@@ -91,7 +91,7 @@ def test_a_connection_that_breaks_under_a_command_is_a_cut_wire_not_a_failure() 
         error, took = timed(lambda: port.run(["sleep", "50"]))
         assert isinstance(error, WireCut)
         assert error.exit_code == 4
-        assert took < 3
+        assert took < 5
 
 
 def test_a_command_is_not_run_again_after_the_wire_was_cut(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_packet_of_four_gigabytes_is_not_waited_for(key: keys.ControllerKey) -
     with listening("127.77.13.6", serve) as where:
         error, took = timed(lambda: SshPort("box", where, KeyLogin(key), None).run(["true"]))
     assert isinstance(error, Unreachable)
-    assert took < 3
+    assert took < 5
 
 
 def _says_and_hangs(channel: paramiko.Channel) -> None:
@@ -151,7 +151,7 @@ def test_a_command_whose_channel_never_closes_hits_its_deadline(key: keys.Contro
         port = SshPort("box", actor.target, KeyLogin(key), actor.host_key)
         error, took = timed(lambda: port.run(["true"], timeout=1))
         assert isinstance(error, TimedOut)
-        assert took < 2
+        assert took < 4
         port.close()
 
 
@@ -168,7 +168,7 @@ def test_connecting_counts_towards_the_deadline(key: keys.ControllerKey) -> None
     with listening("127.77.13.16", lambda _: time.sleep(5)) as where:
         error, took = timed(lambda: SshPort("box", where, KeyLogin(key), None).run(["true"], timeout=1))
     assert isinstance(error, Unreachable)
-    assert took < 2
+    assert took < 4
 
 
 def test_a_hanging_machine_does_not_hold_up_the_others(server: Sshd, key: keys.ControllerKey) -> None:
@@ -178,7 +178,7 @@ def test_a_hanging_machine_does_not_hold_up_the_others(server: Sshd, key: keys.C
             late = pool.submit(timed, lambda: slow.run(["true"], timeout=2))
             error, took = pool.submit(timed, lambda: quick.run(["true"])).result()
             assert error is None
-            assert took < 1
+            assert took < 1.9
             assert isinstance(late.result()[0], TimedOut)
         slow.close()
         quick.close()
@@ -258,7 +258,7 @@ def test_a_service_that_drips_hits_the_deadline(server: Sshd) -> None:
     with listening("127.77.13.13", serve) as where:
         error, took = timed(lambda: http.request(port, where.address, where.port, "GET", "/", timeout=1))
     assert isinstance(error, TimedOut)
-    assert took < 2
+    assert took < 4
     port.close()
 
 

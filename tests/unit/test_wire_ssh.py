@@ -128,7 +128,7 @@ def test_an_endless_drip_hits_the_deadline(port: SshPort) -> None:
     with pytest.raises(TimedOut) as caught:
         port.run(["sh", "-c", "while :; do echo x; sleep 0.1; done"], timeout=1)
     assert caught.value.exit_code == 4
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4
 
 
 def test_a_command_that_never_ends_hits_the_deadline(port: SshPort) -> None:

@@ -202,10 +202,14 @@ def test_nobodys_configuration_files_are_read(server: Sshd, tmp_path: Path, monk
         (tmp_path / name).write_text('{"user": "eve", "port": 9, "gateway": "eve@127.77.12.99", "forward_agent": true}')
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    opening.configuration.cache_clear()
     port = server.wire()
     assert port.run(["id", "-u"]).out == b"0\n"
     port.close()
+
+
+def test_connections_share_no_configuration() -> None:
+    # Fabric merges a configuration anew while others read it: a hundred threads on a busy computer saw it half empty.
+    assert opening.configuration() is not opening.configuration()
 
 
 # Where it is

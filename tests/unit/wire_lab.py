@@ -100,16 +100,26 @@ def make_key(path: Path) -> None:
 
 
 def start(folder: Path, address: str, port: int, key: keys.ControllerKey) -> Sshd:
+    (folder / "log").unlink(missing_ok=True)
     command = [SSHD, "-D", "-f", str(folder / "config"), "-E", str(folder / "log")]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     until = time.monotonic() + 10
     while time.monotonic() < until:
+        if process.poll() is not None:  # a child of an earlier server may hold the port for a moment
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        if "Server listening" not in _read(folder / "log"):
+            time.sleep(0.02)
+            continue
         with contextlib.suppress(OSError), socket.create_connection((address, port), 1):
             (folder / "log").write_text("")
             return Sshd(folder, address, port, key, process)
         time.sleep(0.02)
     process.kill()
     raise RuntimeError((folder / "log").read_text())
+
+
+def _read(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 _SETTINGS = (
