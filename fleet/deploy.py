@@ -58,17 +58,17 @@ def deploy(site: Site, order: Order) -> None:
         said = site.guard.trial(site.lease, name, order.action.release, seconds)
         held_back = int(said.get("wait", "0"))
     try:
-        wait(site.port, site.guard, order.who, held_back)
+        wait(site.port, site.guard, order.who, held_back, kind.probes.min_healthy_time)
     except ActionFailed:
         site.guard.revert(site.lease, name)
         raise
     site.guard.commit(site.lease, name, order.action.release)
 
 
-def wait(port: Port, guard: Guard, who: Who, held_back: int = 0) -> None:
+def wait(port: Port, guard: Guard, who: Who, held_back: int = 0, healthy: int = 0) -> None:
     """Wait until the agent passes the gate: its kind's probes, and the list of models at its meter.
 
-    ``held_back`` are the seconds that the machine waits before it starts it.
+    ``held_back`` are the seconds that the machine waits before it starts it; ``healthy`` those that it must stay well.
 
     Raises:
         ActionFailed: it does not, in its time.
@@ -82,7 +82,7 @@ def wait(port: Port, guard: Guard, who: Who, held_back: int = 0) -> None:
         return gate.check(port, found, kind, who.version) or (meter.complaint(port, name, key) if key else "")
 
     where = f"{port.name}/{name}"
-    gate.wait(where, lambda: door(port, name, kind, known), complaint, kind.probes.startup_timeout + held_back)
+    gate.wait(where, lambda: door(port, name, kind, known), complaint, kind.probes.startup_timeout + held_back, healthy)
 
 
 def door(port: Port, name: str, kind: Kind, known: dict[str, str]) -> Door:

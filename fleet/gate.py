@@ -32,26 +32,31 @@ class Door(msgspec.Struct, frozen=True):
         return f"Door({self.address}:{self.port})"
 
 
-def wait(where: str, find: Callable[[], Door], check: Callable[[Door], str], seconds: float) -> None:
-    """Wait until nothing is to be complained about.
+def wait(where: str, find: Callable[[], Door], check: Callable[[Door], str], seconds: float, healthy: float) -> None:
+    """Wait until there has been nothing to complain about for a while.
 
     Args:
         where: the machine and the agent, for messages.
         find: returns the agent's door as it is now; raises ActionFailed where the agent has ended for good.
         check: returns the first complaint, empty where there is none.
-        seconds: for how long.
+        seconds: for how long a complaint is borne.
+        healthy: seconds without a complaint; 0 where one good answer is enough.
 
     Raises:
         ActionFailed: the time is over (the last complaint is the reason), or the agent ended.
         Unreachable: the machine does not answer any more.
     """
     deadline = time.monotonic() + seconds
+    well_since: float | None = None
     while True:
         door = find()
         reason = check(door) if door.address else "no address yet"
-        if not reason:
+        now = time.monotonic()
+        if reason:
+            well_since = None
+        elif now - (well_since := well_since or now) >= healthy:
             return
-        if time.monotonic() > deadline:
+        if reason and now > deadline:
             agent = where.rpartition("/")[2]
             raise ActionFailed("gate.closed", where=where, agent=agent, seconds=round(seconds), reason=reason)
         time.sleep(PAUSE)

@@ -69,10 +69,11 @@ class Probe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Probes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The gate: all must hold, within ``startup_timeout`` seconds of the start."""
+    """The gate: all must hold within ``startup_timeout`` seconds of the start, and for ``min_healthy_time`` seconds."""
 
     startup_timeout: int
     gate: tuple[Probe, ...]
+    min_healthy_time: int = 5
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,9 +5,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -37,22 +41,24 @@ class Controller:
             "COLUMNS": "80",
         }
 
-    def start(self, *words: str, stdin: int = subprocess.DEVNULL, **more: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, *words: str, stdin: int = subprocess.DEVNULL, more: Mapping[str, str] = NOTHING
+    ) -> subprocess.Popen[bytes]:
         """Start a command."""
         return subprocess.Popen(
             [sys.executable, "-m", "clawrack", *words],
-            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment | more,
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment | dict(more),
         )  # fmt: skip
 
-    def type(self, *words: str, stdin: str = "", timeout: float = 580, **more: str) -> Typed:
-        """Type a command and wait for its end; words of `more` go to its environment."""
-        process = self.start(*words, stdin=subprocess.PIPE, **more)
+    def type(self, *words: str, stdin: str = "", timeout: float = 580, more: Mapping[str, str] = NOTHING) -> Typed:
+        """Type a command and wait for its end; `more` goes to its environment."""
+        process = self.start(*words, stdin=subprocess.PIPE, more=more)
         out, err = process.communicate(stdin.encode(), timeout)
         return Typed(process.returncode, out.decode(), err.decode())
 
-    def done(self, *words: str, stdin: str = "", timeout: float = 580, **more: str) -> Typed:
+    def done(self, *words: str, stdin: str = "", timeout: float = 580, more: Mapping[str, str] = NOTHING) -> Typed:
         """Type a command that must succeed."""
-        typed = self.type(*words, stdin=stdin, timeout=timeout, **more)
+        typed = self.type(*words, stdin=stdin, timeout=timeout, more=more)
         assert typed.code == 0, f"{words} → {typed.code}\n{typed.out[-3000:]}\n{typed.err[-3000:]}"
         return typed
 

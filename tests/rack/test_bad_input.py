@@ -3,11 +3,13 @@
 One sentence, the right exit code, the next command to type, and a machine that was left as it was.
 """
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.rack import faults
 from tests.rack.controller import Controller, Typed
 from tests.rack.machine import Build, Machine, User
 
@@ -119,8 +121,79 @@ def test_a_disk_without_room_is_told_before_anything_is_changed(controller: Cont
 def test_in_chinese_there_is_no_word_of_english_in_the_way(bare: Machine, controller: Controller) -> None:
     typed = controller.type(
         "setup", "--machine", f"root@{bare.address}", "--yes", "--password-stdin", "--fingerprint", bare.fingerprint(),
-        stdin="not it\n", CLAWRACK_LANG="zh",
+        stdin="not it\n", more={"CLAWRACK_LANG": "zh"},
     )  # fmt: skip
     assert typed.code == 2
     assert "密码" in typed.err
     assert "password" not in typed.err.lower()
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, Controller]]:
+    """A machine with Docker, and a controller that has set up a tiny agent on it."""
+    controller = Controller(tmp_path_factory.mktemp("ready"))
+    with Machine(Build(docker=True)) as machine:
+        words = ("--machine", f"root@{machine.address}", "--key", str(machine.key), "--kind", "tinykind", "--yes")
+        typed = controller.done(
+            "setup", *words, "--fingerprint", machine.fingerprint(), "--json", more=faulty(controller)
+        )
+        assert "practice" in typed.document["receipt"]["answer"]
+        yield machine, controller
+
+
+def faulty(controller: Controller, fault: str = "") -> dict[str, str]:
+    """The environment in which the tiny kind has a fault of its own."""
+    kinds = controller.folder / f"kinds-{fault.replace(':', '-') or 'well'}"
+    if not kinds.exists():
+        shutil.copytree(Path(__file__).parent / "tinykind", kinds / "tinykind")
+        template = kinds / "tinykind/config/tiny.json.j2"
+        template.write_text(template.read_text().replace('"fault": ""', f'"fault": "{fault}"'))
+    return {"CLAWRACK_KINDS": str(kinds)}
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [("never_ready", "ready"), ("exit:78", "78"), ("wrong", "version"), ("degraded", "degraded"), ("dies:3", "1")],
+)
+def test_an_agent_that_does_not_get_well_is_taken_back_and_the_first_one_is_left_alone(
+    ready: tuple[Machine, Controller], fault: str, word: str
+) -> None:
+    machine, controller = ready
+    before = machine.sh("docker inspect -f '{{.Id}} {{.State.StartedAt}}' clawrack-tinykind").text
+    words = ("setup", "--machine", f"root@{machine.address}", "--kind", "tinykind", "--name", "faulty", "--yes")
+    told(controller.type(*words, more=faulty(controller, fault)), 5, "clawrack agent logs faulty", word)
+    assert machine.sh("docker ps -aq --filter name=clawrack-faulty").text == ""
+    assert machine.sh("docker inspect -f '{{.Id}} {{.State.StartedAt}}' clawrack-tinykind").text == before
+    controller.done("agent", "remove", "faulty", "--erase", "--yes", more=faulty(controller))
+    assert [a["name"] for a in controller.done("agent", "list", "--json").document["agents"]] == ["tinykind"]
+
+
+def test_an_engine_that_does_not_start_is_told_with_its_last_words(controller: Controller) -> None:
+    with Machine(Build(files={"/etc/docker/daemon.json": (b'{"storage-driver": "no such"}', 0o644)})) as machine:
+        words = ("setup", "--machine", f"root@{machine.address}", "--key", str(machine.key), "--yes")
+        told(controller.type(*words, "--fingerprint", machine.fingerprint()), 5, "Docker")
+        machine.run("rm", "/etc/docker/daemon.json")
+        again = controller.type(*words, "--kind", "tinykind", "--json", more=faulty(controller))
+        assert again.code == 0, again.err
+
+
+def test_a_silent_machine_is_told_as_unknown_and_never_as_missing(ready: tuple[Machine, Controller]) -> None:
+    machine, controller = ready
+    faults.disconnect(machine)
+    try:
+        status = controller.done("status", "--json").document["status"]
+    finally:
+        faults.reconnect(machine)
+    assert [one["state"] for one in status["machines"]] == ["silent"]
+    assert [one["state"] for one in status["agents"]] == ["unknown"]
+
+
+def test_a_machine_that_another_controller_holds_is_refused_with_its_name(
+    ready: tuple[Machine, Controller], tmp_path: Path
+) -> None:
+    machine, controller = ready
+    machine.run("/usr/local/lib/clawrack/guard.sh", "lease", "somebody-else", "60")
+    told(controller.type("agent", "stop", "tinykind", more=faulty(controller)), 3, "somebody-else")
+    other = Controller(tmp_path)
+    words = ("setup", "--machine", f"root@{machine.address}", "--key", str(machine.key), "--kind", "tinykind", "--yes")
+    told(other.type(*words, "--fingerprint", machine.fingerprint(), "--name", "second", more=faulty(controller)), 3)
