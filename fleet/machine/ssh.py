@@ -1,7 +1,7 @@
 """A machine at the end of a wire: the one SSH class.
 
 Fabric's Connection opens the connection; everything after runs on its transport, one exec channel per command. What is
-stricter than Fabric and paramiko, and what is quicker, is told in docs/decisions/0003-one-ssh-class.md.
+stricter than Fabric and paramiko, and what is quicker, is told in docs/decisions/0005-one-ssh-class.md.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""paramiko's transport, stricter and quicker: see the constants and docs/decisions/0003-one-ssh-class.md."""
+"""paramiko's transport, stricter and quicker: see the constants and docs/decisions/0005-one-ssh-class.md."""
 
 import logging
 import threading
