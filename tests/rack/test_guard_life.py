@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rack.guard_bench import Bench, Said, Tiny, benches, until
+from tests.rack.guard_bench import GUARD, Bench, Said, Tiny, benches, until
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +148,16 @@ def test_a_killed_agent_keeps_a_new_container_waiting_while_its_kind_would_refus
     bench.answers("owner", new.release)
     assert time.monotonic() - begun > 8
     assert bench.look().get("agent.owner.reason") == ""
+
+
+def test_a_wire_that_is_cut_does_not_stop_a_change_half_way(bench: Bench) -> None:
+    old, new = bench.fresh(), bench.fresh()
+    bench.deploy("wired", old)
+    bench.stage("wired", new)
+    bench.machine.sh(f"({GUARD} trial {bench.token} wired {new.release} 600; echo $? >/root/code) | true")
+    until(lambda: bench.machine.sh("cat /root/code", check=False).text == "0", 30, "the trial is told as done")
+    assert bench.look()["agent.wired.trial.stage"] == "waiting"
+    bench.answers("wired", new.release)
 
 
 def test_a_trial_that_nobody_commits_goes_back_by_itself(bench: Bench) -> None:

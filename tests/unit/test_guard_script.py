@@ -32,7 +32,9 @@ def ask(shell: list[str], folder: Path, script: str) -> str:
     """Run a script that has the guard's functions."""
     functions = "".join(f". '{PARTS[0].parent}/{part.name}'\n" for part in PARTS)
     head = f"DATA={folder} RUN={folder} LIB={folder} DOCKER=true GUARD_VERSION=1 LC_ALL=C\n"
-    done = subprocess.run([*shell, "-c", head + functions + script], capture_output=True, check=False, timeout=60)
+    done = subprocess.run(
+        [*shell, "-c", f"{head}{functions}trap - EXIT\n{script}"], capture_output=True, check=False, timeout=60
+    )
     return done.stdout.decode()
 
 

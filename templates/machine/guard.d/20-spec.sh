@@ -174,7 +174,7 @@ receive() {
     TIDY=$1.part
     rm -rf "$1.part"
     mkdir -p "$1.part/tree"
-    head -c $((STAGE_LIMIT + 1)) >"$1.part/tar"
+    head -c $((STAGE_LIMIT + 1)) >"$1.part/tar" || fail disk "no room"
     [ "$(wc -c <"$1.part/tar")" -le $STAGE_LIMIT ] || bad stage-size "more than $STAGE_LIMIT bytes"
     [ "$(sha256_of "$1.part/tar")" = "$2" ] || bad stage-cut "what came is not what was sent"
     tar_names_ok "$1.part/tar" "$3" || bad stage-names "only $3, plain files, plain names"

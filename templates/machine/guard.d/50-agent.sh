@@ -38,7 +38,7 @@ verb_secrets() { # TOKEN NAME FILE BYTES
     mkdir -p "$DIR/secrets"
     chmod 0700 "$DIR/secrets"
     TIDY=$DIR/secrets/.$3.part
-    head -c $((SECRET_LIMIT + 1)) >"$TIDY"
+    head -c $((SECRET_LIMIT + 1)) >"$TIDY" || fail disk "no room"
     [ "$(wc -c <"$TIDY")" = "$4" ] || bad secret-cut "not $4 bytes"
     put "$DIR/secrets/$3" <"$TIDY"
     chmod 0600 "$DIR/secrets/$3"
