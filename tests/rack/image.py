@@ -1,22 +1,28 @@
 """Images of machines: debootstrap from the box's own mirror, cached as a tarball and in the rack's engine."""
 
 import io
+import re
 import shutil
 import subprocess
 import tarfile
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 from tests.rack import network, recipe
 from tests.rack.places import home, locked
 from tests.rack.recipe import Mirror, Recipe
 
 REPOSITORY = "clawrack-rack"
-MASKED = ("systemd-udevd.service", "systemd-networkd-wait-online.service", "getty.target", "console-getty.service")
+MASKED = (  # what needs devices, modules or a screen of its own
+    *("systemd-udevd.service", "systemd-modules-load.service", "systemd-networkd-wait-online.service"),
+    *("getty.target", "console-getty.service"),
+)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOST_KEYS = """[Unit]
 Description=Host keys of this machine, made at its first boot
@@ -40,13 +46,27 @@ def ensure(api: docker.DockerClient, wanted: Recipe) -> str:
 
     """
     source = recipe.mirror(wanted)
-    name = f"{REPOSITORY}:{wanted.codename}-{recipe.digest(wanted, source)}"
+    name = f"{REPOSITORY}:{wanted.title}-{recipe.digest(wanted, source)}"
     if _there(api, name):
         return name
-    with locked(f"image-{wanted.codename}-{len(wanted.extra)}"):
+    with locked(f"image-{wanted.title}"):
         if not _there(api, name):
             _build(api, wanted, source, name)
+            _forget_older(api, wanted, name)
     return name
+
+
+def _forget_older(api: docker.DockerClient, wanted: Recipe, name: str) -> None:
+    """Drop what an older recipe made, unless a machine of another run is still made of it."""
+    digit = "[0-9a-f]"
+    for image in api.images.list(REPOSITORY):
+        for tag in image.tags:
+            if tag != name and re.fullmatch(f"{REPOSITORY}:{re.escape(wanted.title)}-{digit}{{12}}", tag):
+                with suppress(APIError):
+                    api.images.remove(tag)
+    for file in (home() / "images").glob(f"{wanted.title}-{digit * 12}.tar"):
+        if file.stem != name.partition(":")[2]:
+            file.unlink()
 
 
 def _there(api: docker.DockerClient, name: str) -> bool:
@@ -59,7 +79,7 @@ def _there(api: docker.DockerClient, name: str) -> bool:
 
 def _build(api: docker.DockerClient, wanted: Recipe, source: Mirror, name: str) -> None:
     if wanted.extra:
-        base = ensure(api, Recipe(wanted.origin, wanted.codename, (), wanted.packages, wanted.environment))
+        base = ensure(api, replace(wanted, extra=()))
         _extend(api, base, wanted.extra, name)
         return
     tarball = _tarball(wanted, source)
@@ -74,7 +94,7 @@ def _build(api: docker.DockerClient, wanted: Recipe, source: Mirror, name: str) 
 
 
 def _tarball(wanted: Recipe, source: Mirror) -> Path:
-    tarball = home() / "images" / f"{wanted.codename}-{recipe.digest(wanted, source)}.tar"
+    tarball = home() / "images" / f"{wanted.title}-{recipe.digest(wanted, source)}.tar"
     if not tarball.exists():
         tree = tarball.with_suffix(".tree")
         shutil.rmtree(tree, ignore_errors=True)

@@ -5,11 +5,11 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 PACKAGES = ("systemd-sysv", "dbus", "openssh-server", "sudo", "ca-certificates", "iproute2", "procps")
-FORMAT = 2  # raise it when the way of building changes, so that caches are made anew
+FORMAT = 3  # raise it when the way of building changes, so that caches are made anew
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,27 @@ class Recipe:
     extra: tuple[str, ...] = ()
     packages: tuple[str, ...] = PACKAGES
     environment: tuple[str, ...] = ()  # of PID 1
+    docker: tuple[str, ...] = ("docker.io",)
 
     def with_docker(self) -> "Recipe":
         """The same system with the distribution's Docker installed."""
-        return Recipe(self.origin, self.codename, ("docker.io",), self.packages, self.environment)
+        return replace(self, extra=self.docker)
+
+    @property
+    def title(self) -> str:
+        """What the images of this recipe are called, whatever their digest."""
+        return "-".join([self.codename, *self.extra[:1]])
 
 
 SYSTEMS = {
     "debian11": Recipe("Debian", "bullseye"),
     "debian12": Recipe("Debian", "bookworm"),
-    "debian13": Recipe("Debian", "trixie", environment=("SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",)),
+    # Its systemd takes control groups v1 only when told to, and its Docker has the client in a package apart.
+    "debian13": Recipe(
+        *("Debian", "trixie"),
+        environment=("SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",),
+        docker=("docker.io", "docker-cli"),
+    ),
     "ubuntu2204": Recipe("Ubuntu", "jammy"),
     "ubuntu2404": Recipe("Ubuntu", "noble"),
 }

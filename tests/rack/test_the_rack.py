@@ -42,6 +42,13 @@ def test_a_bare_machine_has_neither_docker_nor_python_nor_curl(machine: Machine)
     assert machine.run("sh", "-c", "command -v dockerd docker python3 curl", check=False).out == b""
 
 
+@pytest.mark.parametrize("system", ["debian11", "debian13"])
+def test_other_systems_boot_too(system: str) -> None:
+    with Machine(Build(system=system)) as machine:
+        assert f'VERSION_ID="{system.removeprefix("debian")}"' in machine.get("/etc/os-release").decode()
+        assert machine.run("systemctl", "is-system-running").text == "running"
+
+
 def test_root_logs_in_with_the_racks_key(machine: Machine) -> None:
     assert ssh(machine, "id", "-u") == "0"
 
