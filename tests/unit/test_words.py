@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer._click.core import Command, Context
 
+from clawrack.cli.door import root
+from clawrack.cli.frame import Noun
 from fleet.base import errors
 from fleet.base.words import catalogue, placeholders
 
@@ -17,6 +20,8 @@ ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type
 # Parts of keys that the code puts together; the rest of the key is a name of the code's own (a field, a state …).
 COMPOSED = ("help.", "field.", "value.")
 PARTS = (".what", ".why", ".next", ".instead")
+# A command in a next step, with what follows it in the same breath.
+TYPED = re.compile(r"(?:^|: |\uff1a|then |然后 )clawrack ([^,;(\n\uff0c\uff08]+)", re.MULTILINE)
 KINDS = (".begun", ".progress", ".done", ".already", ".failed", ".unknown", ".note", ".would")
 
 
@@ -109,3 +114,23 @@ def test_chinese_is_chinese() -> None:
 def test_chinese_has_chinese_punctuation() -> None:
     odd = [key for key, text in ZH.items() if re.search("[\u4e00-\u9fff](?:[,;!?]|[.:](?:\\s|$))", text)]
     assert odd == []
+
+
+@pytest.mark.parametrize("words", [EN, ZH], ids=["en", "zh"])
+def test_every_command_that_a_text_tells_to_type_exists(words: dict[str, str]) -> None:
+    with root().make_context("clawrack", ["--version"], resilient_parsing=True) as ctx:
+        steps = {key: text for key, text in words.items() if key.endswith((".next", ".instead", ".example"))}
+        wrong = [key for key, text in steps.items() for line in TYPED.findall(text) if not _can_be_typed(line, ctx)]
+    assert wrong == []
+
+
+def _can_be_typed(line: str, ctx: Context) -> bool:
+    """Follow the line's words down the tree of commands, and look its options up there."""
+    command: Command | None = ctx.command
+    for word in line.split():
+        if isinstance(command, Noun) and not word.startswith("-"):
+            command = command.get_command(ctx, word)
+    if command is None:
+        return False
+    options = {"--help", *(name for param in command.get_params(ctx) for name in (*param.opts, *param.secondary_opts))}
+    return set(re.findall(r"--[a-z-]+", line)) <= options
