@@ -5,6 +5,7 @@ and never connects again after its connection died (docker 7.2, sshconn.py). Her
 underneath reconnects.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from docker.transport.basehttpadapter import BaseHTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
+from fleet.base.errors import TimedOut, WireCut
 from fleet.machine.socketlike import ProcessSocket
 
 Dial = Callable[[float], Any]
@@ -51,9 +53,19 @@ class _Pool(HTTPConnectionPool):
 
 
 class _Adapter(BaseHTTPAdapter):
-    def __init__(self, pool: _Pool) -> None:
+    def __init__(self, pool: _Pool, where: str, seconds: float) -> None:
         self._pool = pool
+        self._where = where
+        self._seconds = seconds
         super().__init__()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        try:
+            return super().send(request, *args, **kwargs)
+        except requests.exceptions.Timeout as error:
+            raise TimedOut("wire.timed_out", where=self._where, seconds=f"{self._seconds:g}") from error
+        except requests.exceptions.ConnectionError as error:
+            raise WireCut("docker.hung_up", where=self._where) from error
 
     def get_connection_with_tls_context(self, *_: object, **__: object) -> _Pool:
         return self._pool
@@ -66,16 +78,19 @@ class _Adapter(BaseHTTPAdapter):
         self._pool.close()
 
 
-def client(dial: Dial, *, seconds: float = SECONDS, size: int = 2) -> docker.APIClient:
+def client(dial: Dial, where: str, *, seconds: float = SECONDS, size: int = 2) -> docker.APIClient:
     """Return a client that speaks the engine's own API version; one request goes out for that.
+
+    Its requests raise TimedOut and WireCut where docker-py's own would raise what requests does.
 
     Args:
         dial: connects to the engine; what it returns is like a socket.
+        where: the machine's name, for messages.
         seconds: for one answer.
         size: connections kept for another request.
     """
-    made: Any = docker.APIClient(base_url="unix:///dev/null", version=_FIRST, timeout=int(seconds))
+    made: Any = docker.APIClient(base_url="unix:///dev/null", version=_FIRST, timeout=math.ceil(seconds))
     made.trust_env = False
-    made.mount("http+docker://", _Adapter(_Pool(dial, seconds, size)))
+    made.mount("http+docker://", _Adapter(_Pool(dial, seconds, size), where, seconds))
     made._version = str(made.version(api_version=False)["ApiVersion"])  # noqa: SLF001 - its own way hides our errors
     return made

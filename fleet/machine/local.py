@@ -194,7 +194,7 @@ class LocalPort:
         from fleet.machine.engine import client  # noqa: PLC0415 - docker takes 100 ms to import; few need it
 
         if self._docker is None:
-            self._docker = client(self._dial_docker)
+            self._docker = client(self._dial_docker, self._name)
         return self._docker
 
     def dial(self, address: str, port: int, timeout: float = 10.0) -> Channel:

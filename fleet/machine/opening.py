@@ -59,7 +59,7 @@ class _OnlyPinned(paramiko.MissingHostKeyPolicy):
         del client, hostname
         shown = hostkey.of(key)
         if self._pinned is None:
-            raise HostKeyUnknown(self._target.place, shown.fingerprint, shown.kind)
+            raise HostKeyUnknown(str(self._target), shown.fingerprint, shown.kind)
         if shown != self._pinned:
             raise HostKeyChanged(self._target.place, self._pinned.fingerprint, shown.fingerprint)
 

@@ -194,11 +194,11 @@ def refusal(verdict: Verdict, target: Target, shown: HostKey) -> ClawrackError |
         case Known():
             return None
         case Unknown():
-            return HostKeyUnknown(target.place, verdict.fingerprint, shown.kind)
+            return HostKeyUnknown(str(target), verdict.fingerprint, shown.kind)
         case Changed():
             return HostKeyChanged(target.place, verdict.pinned, verdict.shown)
         case Moved():
-            return HostKeyMoved(target.place, verdict.name, verdict.old, verdict.fingerprint)
+            return HostKeyMoved(str(target), verdict.name, verdict.old, verdict.fingerprint)
         case Twice():
             return HostKeyTwice(target.place, verdict.other, verdict.fingerprint)
 

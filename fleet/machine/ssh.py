@@ -108,7 +108,7 @@ class SshPort:
 
         with self._docker_lock:
             if self._docker is None:
-                self._docker = client(self._dial_docker)
+                self._docker = client(self._dial_docker, self._name)
             return self._docker
 
     def dial(self, address: str, port: int, timeout: float = 10.0) -> ProcessSocket:

@@ -16,11 +16,12 @@ import pytest
 from test_wire_ssh import NASTY
 from wire_lab import Sshd, sshd
 
-from fleet.base.errors import ActionFailed, ClawrackError, TimedOut, Unreachable
+from fleet.base.errors import ActionFailed, ClawrackError, TimedOut, Unreachable, WireCut
 from fleet.base.secret import Secret
 from fleet.base.words import catalogue, placeholders
 from fleet.machine import http as wire_http
 from fleet.machine import sudo
+from fleet.machine.engine import client
 from fleet.machine.local import LocalPort
 from fleet.machine.port import Port, Ran
 
@@ -213,6 +214,28 @@ def test_docker_that_is_not_running_is_told_near_and_far(server: Sshd) -> None:
         with pytest.raises(Unreachable) as caught:
             port.docker()
         assert caught.value.key == "docker.not_running"
+        port.close()
+
+
+def hang_up(listener: socket.socket) -> None:
+    listener.accept()[0].close()
+
+
+def test_docker_that_hangs_up_or_says_nothing_is_told(server: Sshd, tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    for port in (LocalPort(docker_socket=str(path)), server.wire(docker_socket=str(path))):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+            threading.Timer(0.2, hang_up, [listener]).start()
+            with pytest.raises(WireCut) as caught:
+                port.docker()
+            assert caught.value.key == "docker.hung_up"
+            begun = time.monotonic()
+            with pytest.raises(TimedOut):
+                client(port._dial_docker, "box", seconds=1)  # pyright: ignore[reportPrivateUsage] - for its time
+            assert time.monotonic() - begun < 4
+        path.unlink()
         port.close()
 
 
