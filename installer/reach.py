@@ -51,14 +51,20 @@ class Person:
             return _same(self.answers.fingerprint, shown.fingerprint)
         if self.answers.accept_new_host_key:
             return True
-        facts = {"place": target.place, "fingerprint": shown.fingerprint, "kind": shown.kind}
+        facts = {
+            "place": target.place,
+            "fingerprint": shown.fingerprint,
+            "kind": shown.kind,
+            "typed": self.answers.machine,
+        }
         if isinstance(verdict, Moved):
             return self.asks.confirm("setup.ask.moved", machine=verdict.name, old=verdict.old, **facts)
         return self.asks.confirm("setup.ask.host_key", **facts)
 
     def password(self, user: str, place: str) -> Secret | None:
         """Return the password of a login, asked once."""
-        return self.answers.password or self.asks.secret("setup.ask.password", user=user, place=place)
+        typed = self.answers.machine
+        return self.answers.password or self.asks.secret("setup.ask.password", user=user, place=place, typed=typed)
 
 
 def reach(answers: Answers, asks: Asks, wish: Wish, door: tuple[ControllerKey, Pins], listen: Listener) -> Reached:

@@ -65,16 +65,16 @@ def setup(answers: Answers, tools: Tools, listen: Listener, asks: Asks) -> Recei
         prepare(there.port, facts, tools.journals, listen, plan_only=True)
         return None
     if not answers.yes and agent not in tools.fleet.wish().agents:
-        _consent(asks, agent, there.name, facts)
+        _consent(asks, agent, there.name, facts, run.answers.machine)
     changed = bool(prepare(there.port, facts, tools.journals, listen))
     wish = run.written(there, agent)
     return run.deployed(wish, agent, changed=changed)
 
 
-def _consent(asks: Asks, agent: str, machine: str, facts: Facts) -> None:
+def _consent(asks: Asks, agent: str, machine: str, facts: Facts, typed: str) -> None:
     """Say what is going to be made, and go on only where the person says yes."""
     system = facts.get("os.PRETTY_NAME") or facts.get("uname_s")
-    if not asks.confirm("setup.ask.go", agent=agent, machine=machine, system=system):
+    if not asks.confirm("setup.ask.go", agent=agent, machine=machine, system=system, typed=typed):
         raise Refused("setup.declined")
 
 

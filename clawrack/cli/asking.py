@@ -60,7 +60,9 @@ class Nobody:
         raise self._refused(key, params)
 
     def _refused(self, key: str, params: dict[str, object]) -> Refused:
-        return Refused("question.nobody", question=say(key, **params), command=find(f"{key}.instead") or self._command)
+        instead = f"{key}.instead"
+        command = say(instead, **params) if find(instead) else self._command
+        return Refused("question.nobody", question=say(key, **params), command=command)
 
 
 Asked = Person | Nobody
