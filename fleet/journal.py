@@ -82,7 +82,7 @@ def read(path: Path) -> list[Entry]:
         try:
             entries.append(msgspec.json.decode(text, type=Entry))
         except msgspec.MsgspecError as error:
-            raise StateDamaged("journal.damaged", where=f"{path}:{number}") from error
+            raise StateDamaged("journal.damaged", where=f"{path}:{number}", file=path) from error
     if any(entry.v > FORMAT for entry in entries):
         raise StateDamaged("journal.newer", where=str(path))
     return entries
