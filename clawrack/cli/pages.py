@@ -60,5 +60,5 @@ def _label(param: Parameter) -> str:
     metavar = param.metavar or (param.name or "").strip("_").upper()
     if param.param_type_name == "argument":
         return metavar
-    names = "/".join((*sorted(param.opts, key=len), *param.secondary_opts))
+    names = "/".join((", ".join(sorted(param.opts, key=len)), *param.secondary_opts))
     return names if getattr(param, "is_flag", False) else f"{names} {metavar}"
