@@ -2,7 +2,8 @@
 
 Both start from a fresh machine, with the images in the cache of this computer, in turns; the medians are compared.
 Prints one line of JSON: seconds of both, what setup costs more (at most 10 s are allowed), a second setup on the
-finished machine (at most 5 s), and where the seconds of the first one went. `--slow MBIT` does it once over a throttled wire.
+finished machine (at most 5 s), and where the seconds of the first one went.
+`--slow MBIT` does it once over a throttled wire.
 """
 
 import argparse

@@ -15,9 +15,9 @@ from fleet.actions import AnyAction, Remove, Start, Stop
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError
 from fleet.base.event import Listener, ignore
 from fleet.base.outcome import AlreadyTrue, Done, Outcome
-from fleet.deploy import Who, door, secrets_of, wait
-from fleet.gate import Door
-from fleet.kinds import Kind, home_of, kind
+from fleet.deploy import door, secrets_of, wait
+from fleet.gate import Who
+from fleet.kinds import home_of, kind
 from fleet.machine.guard import Guard
 from fleet.machine.port import Port
 from fleet.model import Agent, Machine, Seen, Wish
@@ -136,21 +136,21 @@ class Fleet:
             raise BadInput("fleet.no_agent", agent=name)
         return agent
 
-    def ask(self, name: str, message: str) -> Answer:
-        """Send one message through an agent and return its answer.
+    def ask(self, name: str, message: str, wait: float | None = None) -> Answer:
+        """Send one message through an agent and return its answer; ``wait`` are the seconds that it may take.
 
         Raises:
             ActionFailed: it does not run, or it or its model gave no answer.
         """
-        port, found, which = self._door(name)
+        port, who = self._who(name)
+        found = door(port, name, who.kind, secrets_of(Guard(port), name, who.kind))
         if not found.address:
             raise ActionFailed("ask.stopped", where=f"{port.name}/{name}", agent=name)
-        return talk.ask(port, found, which, name, message)
+        return talk.ask(port, found, who, message, wait)
 
-    def _door(self, name: str) -> tuple[Port, Door, Kind]:
+    def _who(self, name: str) -> tuple[Port, Who]:
         agent = self._agent(name)
-        port, which = self.port(agent.machine), kind(agent.kind)
-        return port, door(port, name, which, secrets_of(Guard(port), name, which)), which
+        return self.port(agent.machine), Who(name, kind(agent.kind), agent.version)
 
     def ready(self, name: str) -> None:
         """Wait until the agent passes its gate.
@@ -158,9 +158,8 @@ class Fleet:
         Raises:
             ActionFailed: it does not, in its time.
         """
-        agent = self._agent(name)
-        port = self.port(agent.machine)
-        wait(port, Guard(port), Who(name, kind(agent.kind), agent.version))
+        port, who = self._who(name)
+        wait(port, Guard(port), who)
 
     def logs(self, name: str, *, follow: bool = False, tail: int = 100) -> Iterator[str]:
         """Yield the agent's log, cleaned, line by line; with ``follow`` for as long as somebody listens.

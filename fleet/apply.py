@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Remove, Start, Stop
 from fleet.base.errors import ClawrackError, Unreachable
 from fleet.base.event import Event, Kind, Listener, ignore
-from fleet.deploy import Order, Who, deploy
+from fleet.deploy import Order, deploy
+from fleet.gate import Who
 from fleet.journal import Journal
 from fleet.kinds import Kind as AgentKind
 from fleet.machine.port import Port

@@ -11,7 +11,7 @@ from fleet import gate, meter
 from fleet.actions import Deploy
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed
-from fleet.gate import Door
+from fleet.gate import Door, Who
 from fleet.kinds import Kind
 from fleet.machine import containers
 from fleet.machine.guard import Guard, spec
@@ -21,15 +21,6 @@ from fleet.site import Site
 
 GRACE = 120  # seconds beyond the gate's own time before the machine takes an uncommitted trial back by itself
 RUNNING = frozenset({"running", "restarting", "created"})
-
-
-@dataclass(frozen=True)
-class Who:
-    """An agent, and what it must say it is."""
-
-    name: str
-    kind: Kind
-    version: str
 
 
 @dataclass(frozen=True)

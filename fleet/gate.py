@@ -16,6 +16,14 @@ from fleet.machine.port import Port
 PAUSE = 0.5
 
 
+class Who(msgspec.Struct, frozen=True):
+    """An agent, and what it must say it is."""
+
+    name: str
+    kind: Kind
+    version: str
+
+
 class Door(msgspec.Struct, frozen=True):
     """Where an agent answers: its container's address and port, and its secrets by name, as its machine holds them."""
 

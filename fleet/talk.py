@@ -1,14 +1,14 @@
 """One message through an agent, and its answer."""
 
 import time
+from http import HTTPStatus
 
 import msgspec
 
 from fleet.base.clean import clean, line
 from fleet.base.errors import ActionFailed, TimedOut, Unreachable
-from fleet.gate import Door, parse
+from fleet.gate import Door, Who, parse
 from fleet.health import ABSENT, dig, fill
-from fleet.kinds import Kind
 from fleet.machine.http import Response, request
 from fleet.machine.port import Port
 
@@ -22,38 +22,44 @@ class Answer(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def ask(port: Port, door: Door, kind: Kind, agent: str, message: str) -> Answer:
+def ask(port: Port, door: Door, who: Who, message: str, wait: float | None = None) -> Answer:
     """Send one message through the agent and return its answer.
+
+    Args:
+        port: its machine.
+        door: where it answers.
+        who: it is.
+        message: to send.
+        wait: seconds for the answer; its kind's time where None.
 
     Raises:
         ActionFailed: the agent or its model refused, or gave no answer; the reason is theirs.
-        Unreachable: the machine does not answer.
     """
-    where = f"{port.name}/{agent}"
-    body = msgspec.json.encode(fill(kind.ask.body, {"message": message}))
-    headers = door.headers(kind.ask.auth) | {"Content-Type": "application/json"}
-    begun = time.monotonic()
+    where, how = f"{port.name}/{who.name}", who.kind.ask
+    body = msgspec.json.encode(fill(how.body, {"message": message}))
+    headers = door.headers(how.auth) | {"Content-Type": "application/json"}
+    begun, seconds = time.monotonic(), wait or how.timeout
     try:
         answer = request(
-            port, door.address, door.port, kind.ask.method, kind.ask.path,
-            headers=headers, body=body, timeout=kind.ask.timeout, cap=MAX_ANSWER,
+            port, door.address, door.port, how.method, how.path,
+            headers=headers, body=body, timeout=seconds, cap=MAX_ANSWER,
         )  # fmt: skip
     except TimedOut as error:
-        raise ActionFailed("ask.silent", where=where, seconds=kind.ask.timeout, agent=agent) from error
+        raise ActionFailed("ask.silent", where=where, seconds=round(seconds), agent=who.name) from error
     except (Unreachable, OSError) as error:
-        raise ActionFailed("ask.not_ready", where=where, agent=agent) from error
-    return Answer(_text(answer, kind, where, agent), time.monotonic() - begun)
+        raise ActionFailed("ask.not_ready", where=where, agent=who.name) from error
+    return Answer(_text(answer, who, where), time.monotonic() - begun)
 
 
-def _text(answer: Response, kind: Kind, where: str, agent: str) -> str:
+def _text(answer: Response, who: Who, where: str) -> str:
     body = parse(answer.body)
-    found = dig(body, kind.ask.answer)
-    if answer.status == 200 and isinstance(found, str):  # noqa: PLR2004 - HTTP's OK
+    found = dig(body, who.kind.ask.answer)
+    if answer.status == HTTPStatus.OK and isinstance(found, str):
         return clean(found, 100_000)
     told = dig(body, "error.message")
     reason = line(told if isinstance(told, str) else answer.body, 300)
     failed = "ask.model_refused" if _refused(answer, body) else "ask.failed"
-    raise ActionFailed(failed, where=where, agent=agent, status=answer.status, reason=reason)
+    raise ActionFailed(failed, where=where, agent=who.name, status=answer.status, reason=reason)
 
 
 def _refused(answer: Response, body: object) -> bool:

@@ -44,9 +44,15 @@ def show_(name: Name, *, json: Json = False) -> None:
 
 
 @app.command(cls=Verb)
-def ask(name: Name, text: Annotated[str, typer.Argument(metavar="TEXT")], *, json: Json = False) -> None:
+def ask(
+    name: Name,
+    text: Annotated[str, typer.Argument(metavar="TEXT")],
+    *,
+    wait: Annotated[int, typer.Option("--wait", min=0, metavar="SECONDS")] = 0,
+    json: Json = False,
+) -> None:
     """Send one message through an agent and print its answer."""
-    answer = open_fleet().ask(name, text)
+    answer = open_fleet().ask(name, text, wait or None)
     if json:
         show.as_json("answer", answer)
     else:

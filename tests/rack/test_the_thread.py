@@ -199,11 +199,11 @@ def test_a_model_that_answers_401_is_told_in_a_sentence(bare: Machine, controlle
 def test_a_model_that_answers_nothing_is_told_in_a_sentence(bare: Machine, controller: Controller) -> None:
     bare.run("docker", "pause", "clawrack-meter")
     begun = time.monotonic()
-    refused = controller.type("agent", "ask", AGENT, "hello")
+    refused = controller.type("agent", "ask", AGENT, "hello", "--wait", "20")
     bare.run("docker", "unpause", "clawrack-meter")
     assert refused.code == 5
     assert f"clawrack agent logs {AGENT}" in refused.err
-    assert 10 < time.monotonic() - begun < 200
+    assert 10 < time.monotonic() - begun < 60
 
 
 @pytest.mark.usefixtures("told")
