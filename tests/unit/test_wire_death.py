@@ -191,7 +191,9 @@ def test_a_service_of_the_machine_is_asked_over_http(server: Sshd) -> None:
     body = b"x" * 300_000
 
     def serve(sock: socket.socket) -> None:
-        request = sock.recv(4096)
+        request = b""
+        while not request.endswith(b"{}"):
+            request += sock.recv(4096)
         assert request.startswith(b"POST /path?q=1 HTTP/1.1\r\n")
         sock.sendall(b"HTTP/1.1 201 Created\r\nX-Thing: here\r\nContent-Length: 300000\r\n\r\n" + body)
 
