@@ -124,12 +124,14 @@ def _place_image(port: Port, wanted: PlaceImage, listen: Listener) -> bool:
     return image.how != "there"
 
 
-def _obtain(port: Port, of: str, listen: Listener, *, pinned: str = "", official: bool = True) -> "Image":
+def _obtain(
+    port: Port, of: str, listen: Listener, *, pinned: str = "", official: bool = True, build_here: bool = True
+) -> "Image":
     from fleet.images.obtain import obtain  # noqa: PLC0415 - takes long to import, and is rarely needed
     from fleet.images.recipe import load as recipe  # noqa: PLC0415 - likewise
 
     home = templates.path("meter") if of == "meter" else home_of(of)
-    return obtain(port, recipe(home / "image.yaml"), listen, pinned=pinned, official=official)
+    return obtain(port, recipe(home / "image.yaml"), listen, pinned=pinned, official=official, build_here=build_here)
 
 
 def setup(answers: "Answers", listen: Listener, asks: "Asks") -> "Receipt | None":
@@ -140,7 +142,7 @@ def setup(answers: "Answers", listen: Listener, asks: "Asks") -> "Receipt | None
     fleet = open_fleet()
 
     def image(port: Port, of: str, source: str, told: Listener) -> tuple[str, str]:
-        found = _obtain(port, of, told, official=source != "build")
+        found = _obtain(port, of, told, official=source != "build", build_here=source != "registry")
         if found.how != "there" or found.ref.startswith("clawrack/"):  # ours, though a killed run did not say so
             with held(port, controller()) as site:
                 site.guard.image(site.lease, found.id)

@@ -19,12 +19,13 @@ from fleet.deploy import door, secrets_of, wait
 from fleet.gate import Who
 from fleet.kinds import home_of, kind
 from fleet.machine.guard import Guard
+from fleet.machine.many import many
 from fleet.machine.port import Port
 from fleet.model import Agent, Machine, Seen, Wish
 from fleet.plan import Plan, plan, strays
 from fleet.render import configs, target
 from fleet.talk import Answer
-from fleet.views import AgentView, MachineView, Status, UsageRow
+from fleet.views import AgentView, MachineView, Status, Usage
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,12 @@ class Fleet:
 
     def seen(self, wish: Wish, *, images: bool = False) -> tuple[Seen, dict[str, ClawrackError]]:
         """Return the fleet as its machines say it is, and why some did not answer, by name."""
-        return observe.observe({name: self._opener(name) for name in wish.machines}, images=images)
+        return observe.observe(
+            {name: self._opener(name, machine) for name, machine in wish.machines.items()}, images=images
+        )
 
-    def _opener(self, name: str) -> Callable[[], Port]:
-        return lambda: self.port(name)
+    def _opener(self, name: str, machine: Machine) -> Callable[[], Port]:
+        return lambda: self.open(name, machine)
 
     def plan(self, wish: Wish | None = None) -> Plan:
         """Return what turns the seen fleet into the wished one: the whole, or the part that is given."""
@@ -111,10 +114,11 @@ class Fleet:
         Raises:
             BadInput: there is no such machine.
         """
-        found = [view for view in self.machines() if view.name == name]
-        if not found:
+        wish = self.wish()
+        if name not in wish.machines:
             raise BadInput("fleet.no_machine", machine=name)
-        return found[0]
+        seen, troubles = self.seen(Wish(machines={name: wish.machines[name]}))
+        return observe.machine_view(name, wish.machines[name], seen, troubles, wish)
 
     def agents(self) -> list[AgentView]:
         """Return every agent."""
@@ -126,15 +130,17 @@ class Fleet:
         Raises:
             BadInput: there is no such agent.
         """
-        agent = self._agent(name)
-        seen, _ = observe.observe({agent.machine: self._opener(agent.machine)})
+        agent, machine = self._agent(name)
+        seen, _ = observe.observe({agent.machine: self._opener(agent.machine, machine)})
         return observe.agent_view(name, agent, seen)
 
-    def _agent(self, name: str) -> Agent:
-        agent = self.wish().agents.get(name)
-        if agent is None:
+    def _agent(self, name: str) -> tuple[Agent, Machine]:
+        """Return an agent and its machine as their files say."""
+        wish = self.wish()
+        if name not in wish.agents:
             raise BadInput("fleet.no_agent", agent=name)
-        return agent
+        agent = wish.agents[name]
+        return agent, wish.machines[agent.machine]
 
     def ask(self, name: str, message: str, wait: float | None = None) -> Answer:
         """Send one message through an agent and return its answer; ``wait`` are the seconds that it may take.
@@ -149,15 +155,20 @@ class Fleet:
         return talk.ask(port, found, who, message, wait)
 
     def _who(self, name: str) -> tuple[Port, Who]:
-        agent = self._agent(name)
-        return self.port(agent.machine), Who(name, kind(agent.kind), agent.version)
+        agent, machine = self._agent(name)
+        return self.open(agent.machine, machine), Who(name, kind(agent.kind), agent.version)
 
     def ready(self, name: str) -> None:
         """Wait until the agent passes its gate.
 
         Raises:
-            ActionFailed: it does not, in its time.
+            ActionFailed: it does not, in its time; or it was stopped or given up, and nobody starts it.
         """
+        now = self.agent(name)
+        if now.state in {"stopped", "absent"}:
+            raise ActionFailed("ask.stopped", where=f"{now.machine}/{name}", agent=name)
+        if now.state == "gave-up":
+            raise ActionFailed("ask.gave_up", where=f"{now.machine}/{name}", agent=name, reason=now.reason)
         port, who = self._who(name)
         wait(port, Guard(port), who)
 
@@ -167,17 +178,17 @@ class Fleet:
         Raises:
             ActionFailed: there is no log.
         """
-        return logs.follow(self.port(self._agent(name).machine), name, on=follow, tail=tail)
+        return logs.follow(self._who(name)[0], name, on=follow, tail=tail)
 
     def start(self, name: str, listen: Listener = ignore) -> Outcome:
         """Start an agent and wait until it is ready."""
-        outcome = self._one(Start(machine=self._agent(name).machine, agent=name, reason="reason.asked"), listen)
+        outcome = self._one(Start(machine=self._agent(name)[0].machine, agent=name, reason="reason.asked"), listen)
         self.ready(name)
         return outcome
 
     def stop(self, name: str, listen: Listener = ignore) -> Outcome:
         """Stop an agent on purpose: it stays stopped after a reboot too."""
-        return self._one(Stop(machine=self._agent(name).machine, agent=name, reason="reason.asked"), listen)
+        return self._one(Stop(machine=self._agent(name)[0].machine, agent=name, reason="reason.asked"), listen)
 
     def restart(self, name: str, listen: Listener = ignore) -> Outcome:
         """Stop and start an agent, and wait until it is ready."""
@@ -196,7 +207,7 @@ class Fleet:
 
     def remove_agent(self, name: str, *, keep_state: bool, listen: Listener = ignore) -> None:
         """Take an agent off its machine and out of the folder; its state stays on the machine where asked."""
-        agent = self._agent(name)
+        agent, _ = self._agent(name)
         self._one(Remove(machine=agent.machine, agent=name, keep=keep_state, reason="reason.asked"), listen)
         load.forget_agent(self.folder, name)
 
@@ -216,13 +227,10 @@ class Fleet:
                 load.forget_agent(self.folder, agent)
         load.forget_machine(self.folder, name)
 
-    def usage(self) -> list[UsageRow]:
-        """Return what the meters' ledgers hold, machine by machine; a silent machine is left out.
-
-        Raises:
-            ActionFailed: a meter gave no report.
-        """
-        rows: list[UsageRow] = []
-        for name in self.wish().machines:
-            rows += usage.rows(name, Guard(self.port(name)).usage())
-        return rows
+    def usage(self) -> Usage:
+        """Return what the meters' ledgers hold, and which machines did not tell."""
+        machines = self.wish().machines
+        told = many(lambda name: usage.rows(name, Guard(self.open(name, machines[name])).usage()), list(machines))
+        found = list(zip(machines, told, strict=True))
+        rows = [row for _, answer in found if isinstance(answer, list) for row in answer]
+        return Usage(tuple(rows), tuple(name for name, answer in found if not isinstance(answer, list)))

@@ -10,7 +10,7 @@ import msgspec
 from fleet import gate, meter
 from fleet.actions import Deploy
 from fleet.base.clean import line
-from fleet.base.errors import ActionFailed
+from fleet.base.errors import ActionFailed, Refused
 from fleet.gate import Door, Who
 from fleet.kinds import Kind
 from fleet.machine import containers
@@ -50,7 +50,7 @@ def deploy(site: Site, order: Order) -> None:
         held_back = int(said.get("wait", "0"))
     try:
         wait(site.port, site.guard, order.who, held_back, kind.probes.min_healthy_time)
-    except ActionFailed:
+    except (ActionFailed, Refused):
         site.guard.revert(site.lease, name)
         raise
     site.guard.commit(site.lease, name, order.action.release)

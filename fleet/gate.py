@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from fleet.base.errors import ActionFailed, ClawrackError
+from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.health import complaint, fill
 from fleet.kinds import Kind, Probe
 from fleet.machine.http import request
@@ -75,6 +75,8 @@ def check(port: Port, door: Door, kind: Kind, version: str) -> str:
     for probe in kind.probes.gate:
         try:
             status, body = ask(port, door, probe)
+        except Refused:
+            raise  # forwarding is forbidden there: waiting would not help
         except (ClawrackError, OSError) as error:  # nobody listens yet; a machine that is gone, `find` notices
             return f"{probe.name}: {type(error).__name__}"
         reason = complaint(probe, status, body, version)

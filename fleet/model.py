@@ -48,6 +48,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         image: its id, resolved at first use and kept.
         ref: where the image came from: ``REPOSITORY@DIGEST``, or our own name of what we built.
         model: the name of the route at the meter.
+        proven: the release that answered a message when it was set up.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     image: str = ""
     ref: str = ""
     model: str = PRACTICE
+    proven: str = ""
 
 
 class Wish(msgspec.Struct, frozen=True):

@@ -47,10 +47,14 @@ def plan(wish: Wish, seen: Seen, targets: dict[str, Target]) -> Plan:
         targets: of every agent in the wish, by name.
     """
     actions: list[AnyAction] = []
+    living: dict[str, list[str]] = {}
+    for agent in sorted(wish.agents):
+        living.setdefault(wish.agents[agent].machine, []).append(agent)
     for name in sorted(wish.machines):
         there = seen.machines.get(name)
         if there is not None:
-            actions += _machine(name, wish, there, targets)
+            mine = {agent: targets[agent] for agent in living.get(name, ())}
+            actions += _machine(name, wish, there, mine)
     return Plan(
         actions=tuple(actions),
         unknown=tuple(sorted(name for name in wish.machines if seen.machines.get(name) is None)),
@@ -59,8 +63,7 @@ def plan(wish: Wish, seen: Seen, targets: dict[str, Target]) -> Plan:
     )
 
 
-def _machine(name: str, wish: Wish, there: SeenMachine, targets: dict[str, Target]) -> Iterator[AnyAction]:
-    agents = {agent: targets[agent] for agent in sorted(wish.agents) if wish.agents[agent].machine == name}
+def _machine(name: str, wish: Wish, there: SeenMachine, agents: dict[str, Target]) -> Iterator[AnyAction]:
     if agents:
         yield from _meter(name, wish.machines[name], there)
     placed = set(there.images)

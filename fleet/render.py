@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from fleet.kinds import Cage, Kind
@@ -27,7 +27,7 @@ def target(name: str, agent: Agent, kind: Kind, configs: dict[str, str]) -> Targ
         configs: the templates of its configuration, by file name.
     """
     values = _values(name, kind)
-    files = {file.removesuffix(".j2"): _fill(text, values) for file, text in configs.items()}
+    files = {file.removesuffix(".j2"): _template(text).render(values) for file, text in configs.items()}
     return Target(image=agent.image, spec=_spec(agent, kind), files=files)
 
 
@@ -54,8 +54,9 @@ def _environment() -> ImmutableSandboxedEnvironment:
     return ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
 
 
-def _fill(text: str, values: dict[str, Any]) -> str:
-    return _environment().from_string(text).render(values)
+@functools.cache
+def _template(text: str) -> Template:
+    return _environment().from_string(text)
 
 
 def _spec(agent: Agent, kind: Kind) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from fleet.base import places
+from fleet.base.disk import locked
 from fleet.base.errors import ClawrackError
 from fleet.machine.guard import Guard, Lease
 from fleet.machine.port import Port
@@ -38,15 +40,16 @@ def held(port: Port, holder: str) -> Generator[Site]:
         holder: who holds it; the same holder may take over from itself, so that a killed run can be run again at once.
 
     Raises:
-        Refused: another controller holds it.
+        Refused: another controller holds it, or another clawrack on this computer is changing the machine.
         Unreachable: the machine does not answer.
     """
     guard = Guard(port)
-    site = Site(port, guard, guard.lease(holder, LEASE))
-    try:
-        yield site
-    finally:
-        _give_back(site)
+    with locked(places.state() / "locks" / port.name):
+        site = Site(port, guard, guard.lease(holder, LEASE))
+        try:
+            yield site
+        finally:
+            _give_back(site)
 
 
 def _give_back(site: Site) -> None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import msgspec
 
 from fleet.base.clean import clean, line
-from fleet.base.errors import ActionFailed, TimedOut, Unreachable
+from fleet.base.errors import ActionFailed, TimedOut, Unreachable, WireCut
 from fleet.gate import Door, Who, parse
 from fleet.health import ABSENT, dig, fill
 from fleet.machine.http import Response, request
@@ -34,6 +34,7 @@ def ask(port: Port, door: Door, who: Who, message: str, wait: float | None = Non
 
     Raises:
         ActionFailed: the agent or its model refused, or gave no answer; the reason is theirs.
+        WireCut: the connection broke; the message may have been taken.
     """
     where, how = f"{port.name}/{who.name}", who.kind.ask
     body = msgspec.json.encode(fill(how.body, {"message": message}))
@@ -46,6 +47,8 @@ def ask(port: Port, door: Door, who: Who, message: str, wait: float | None = Non
         )  # fmt: skip
     except TimedOut as error:
         raise ActionFailed("ask.silent", where=where, seconds=round(seconds), agent=who.name) from error
+    except WireCut:
+        raise  # the message may have been taken
     except (Unreachable, OSError) as error:
         raise ActionFailed("ask.not_ready", where=where, agent=who.name) from error
     return Answer(_text(answer, who, where), time.monotonic() - begun)

@@ -71,3 +71,10 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     input: int
     output: int
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What was used, and the names of the machines that did not tell."""
+
+    rows: tuple[UsageRow, ...]
+    silent: tuple[str, ...] = ()

@@ -14,10 +14,11 @@ from fleet.base.event import Event, Listener
 from fleet.base.secret import Secret
 from fleet.machine import hostkey
 from fleet.machine.hostkey import HostKey
-from fleet.machine.keys import ControllerKey
+from fleet.machine.keys import ControllerKey, PersonKey
 from fleet.machine.login import KeyLogin, Login, PasswordLogin
 from fleet.machine.pins import Known, Moved, Pins, Unknown, Verdict, refusal
 from fleet.machine.port import Port
+from fleet.machine.refusals import HostKeyTwice
 from fleet.machine.ssh import SshPort
 from fleet.machine.target import Target
 from installer import remote
@@ -28,6 +29,10 @@ NOT_TAKEN = frozenset({"ssh.key_refused", "ssh.keys_off"})
 
 class Answers(Protocol):
     """The person, or whoever speaks for them."""
+
+    def vouches(self, shown: HostKey) -> bool | None:
+        """Return whether this is the key whose fingerprint was told beforehand; None where none was told."""
+        ...
 
     def accept(self, target: Target, shown: HostKey, verdict: Unknown | Moved) -> bool:
         """Return whether to trust this host key from now on."""
@@ -54,7 +59,7 @@ class Visit:
     target: Target
     key: ControllerKey
     pins: Pins
-    with_key: ControllerKey | None = None
+    with_key: PersonKey | None = None
 
 
 def first_contact(visit: Visit, answers: Answers, listener: Listener) -> Port:
@@ -107,17 +112,33 @@ def trust(visit: Visit, answers: Answers) -> HostKey:
         Unreachable: nobody there.
     """
     shown = hostkey.fetch(visit.target, kind=_pinned_kind(visit))
+    vouched = answers.vouches(shown)
+    if vouched is False:
+        raise Refused("hostkey.not_that_one", where=visit.target.place, shown=shown.fingerprint)
     verdict: Verdict = visit.pins.settle(visit.name, visit.target, shown)
-    if isinstance(verdict, Known):
-        return shown
-    if isinstance(verdict, Unknown | Moved) and answers.accept(visit.target, shown, verdict):
+    if not vouched:
+        _ask(visit, shown, verdict, answers)
+    if not isinstance(verdict, Known):
         visit.pins.pin(visit.name, visit.target, shown)
-        return shown
-    raise refusal(verdict, visit.target, shown) or Refused("hostkey.unclear", text=str(shown))
+    return shown
+
+
+def _ask(visit: Visit, shown: HostKey, verdict: Verdict, answers: Answers) -> None:
+    """Have somebody vouch for a key that is not known yet; a changed key nobody can wave through."""
+    refused = refusal(verdict, visit.target, shown)
+    if refused is None:
+        return
+    if not isinstance(verdict, Unknown | Moved):
+        raise refused
+    if not answers.accept(visit.target, shown, verdict):
+        raise Refused("hostkey.declined", where=visit.target.place)
 
 
 def _pinned_kind(visit: Visit) -> str:
-    pinned = visit.pins.key_of(visit.name, visit.target)
+    try:
+        pinned = visit.pins.key_of(visit.name, visit.target)
+    except HostKeyTwice:
+        pinned = None
     return pinned.kind if pinned else "ssh-ed25519"
 
 

@@ -10,7 +10,7 @@ from fleet.base.names import machine_name
 from fleet.base.secret import Secret
 from fleet.machine import hostkey
 from fleet.machine.hostkey import HostKey
-from fleet.machine.keys import ControllerKey
+from fleet.machine.keys import ControllerKey, PersonKey
 from fleet.machine.local import LocalPort
 from fleet.machine.pins import Moved, Pins, Unknown
 from fleet.machine.port import Port
@@ -45,11 +45,14 @@ class Person:
     answers: Answers
     asks: Asks
 
+    def vouches(self, shown: HostKey) -> bool | None:
+        """Return whether this is the key whose fingerprint was told beforehand; None where none was told."""
+        told = self.answers.fingerprint
+        return _same(told, shown.fingerprint) if told else None
+
     def accept(self, target: Target, shown: HostKey, verdict: Unknown | Moved) -> bool:
         """Return whether to trust this host key from now on."""
-        if self.answers.fingerprint:
-            return _same(self.answers.fingerprint, shown.fingerprint)
-        if self.answers.accept_new_host_key:
+        if self.answers.accept_new_host_key and isinstance(verdict, Unknown):
             return True
         facts = {
             "place": target.place,
@@ -87,7 +90,9 @@ def reach(answers: Answers, asks: Asks, wish: Wish, door: tuple[ControllerKey, P
     known = wish.machines.get(answers.machine)
     target = Target(known.address, known.port, known.user) if known else parse(answers.machine)
     name = _name(target, wish, pins)
-    theirs = ControllerKey(Path(answers.key), "") if answers.key else None
+    theirs = PersonKey(Path(answers.key)) if answers.key else None
+    if theirs:
+        _ = theirs.private  # a key that cannot be read is told before anything is sent
     port = first_contact(Visit(name, target, key, pins, theirs), person, listen)
     machine = Machine(address=target.address, port=target.port, user=target.user)
     return Reached(name, machine, port)

@@ -12,7 +12,6 @@ from typing import get_args
 import msgspec
 
 from fleet import load, observe
-from fleet.actions import Deploy
 from fleet.api import Fleet
 from fleet.base.errors import Refused, Unreachable
 from fleet.base.event import Event, Listener
@@ -57,10 +56,12 @@ def setup(answers: Answers, tools: Tools, listen: Listener, asks: Asks) -> Recei
         ClawrackError: what stopped it; running it again carries on.
     """
     run = _Run(_asked(answers, asks), tools, listen)
-    kind(answers.kind)  # a mistyped kind is told before anything is touched
+    kind(answers.kind)  # a mistyped kind or name is told before anything is touched
+    if answers.name:
+        agent_name(answers.name)
     there = tools.reach(run.answers, asks, listen)
-    facts = run.judged(there)
     agent = run.agent_name(there.name)
+    facts = run.judged(there, new=agent not in tools.fleet.wish().agents)
     if answers.plan:
         prepare(there.port, facts, tools.journals, listen, plan_only=True)
         return None
@@ -92,17 +93,16 @@ class _Run:
     tools: Tools
     listen: Listener
 
-    def judged(self, there: Reached) -> Facts:
+    def judged(self, there: Reached, *, new: bool) -> Facts:
         """Look at the machine and judge it; what is in the way stops here, before anything is changed.
 
-        A machine that the fleet knows has what it needs already: its network and its room are not asked for again.
+        An agent that is there has what it needs already: network and room are asked for a new one only.
         """
-        known = there.name in self.tools.fleet.wish().machines
-        facts = look(there.port, net=not known)
+        facts = look(there.port, net=new)
         system = facts.get("os.PRETTY_NAME") or facts.get("uname_s")
         self.listen(Event(kind="done", subject=there.name, step="setup.looked", params={"system": system}))
         needs = kind(self.answers.kind).needs
-        disk = 0 if known else needs.disk // 2
+        disk = needs.disk // 2 if new else 0
         problems = judge(facts, Need(memory=needs.memory, data=disk, engine=disk, architectures=ARCHITECTURES))
         refuse(problems, there.name)
         for problem in problems:
@@ -154,21 +154,26 @@ class _Run:
         if todo.unknown:
             raise Unreachable("plan.unknown", where=todo.unknown[0], machine=todo.unknown[0])
         fleet.apply(todo, self.listen)
-        fresh = any(isinstance(action, Deploy) and action.agent == agent for action in todo.actions)
         receipt = _receipt(wish, agent, changed=changed or bool(todo))
-        return self._greeted(receipt) if fresh else self._ready(receipt)
+        self._ready(receipt)
+        release = fleet.agent(agent).release
+        if wish.agents[agent].proven == release:
+            return receipt
+        receipt = self._greeted(receipt)
+        load.save_agent(fleet.folder, agent, msgspec.structs.replace(wish.agents[agent], proven=release))
+        return receipt
 
     def _greeted(self, receipt: Receipt) -> Receipt:
         question, tell = say("setup.hello"), self._teller(receipt, "setup.message")
         tell("begun", 0)
         answer = self.tools.fleet.ask(receipt.agent, question)
         tell("done", answer.seconds)
-        return msgspec.structs.replace(receipt, question=question, answer=answer.text, seconds=round(answer.seconds, 1))
+        told = {"question": question, "answer": answer.text, "seconds": round(answer.seconds, 1), "changed": True}
+        return msgspec.structs.replace(receipt, **told)
 
-    def _ready(self, receipt: Receipt) -> Receipt:
+    def _ready(self, receipt: Receipt) -> None:
         self.tools.fleet.ready(receipt.agent)
         self._teller(receipt, "step.gate")("already", 0)
-        return receipt
 
     def _teller(self, receipt: Receipt, step: str) -> Callable[[EventKind, float], None]:
         subject, params = f"{receipt.machine}/{receipt.agent}", {"agent": receipt.agent}

@@ -28,7 +28,10 @@ class Person:
 
     def secret(self, key: str, **params: object) -> Secret:
         """Return what was typed without showing it."""
-        return Secret(getpass.getpass(f"{say(key, **params)} "))
+        try:
+            return Secret(getpass.getpass(f"{say(key, **params)} "))
+        except EOFError as error:
+            raise KeyboardInterrupt from error
 
 
 class Nobody:

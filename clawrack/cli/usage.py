@@ -1,8 +1,13 @@
 """``clawrack usage``: what the meters counted."""
 
+import sys
+
 from clawrack.cli import show
 from clawrack.cli.common import Json, here, open_fleet
 from clawrack.cli.frame import Verb, lone
+from clawrack.cli.terminal import terminal
+from fleet.base.clean import line
+from fleet.base.words import say
 
 app = lone()
 COLUMNS = ("agent", "machine", "day", "model", "calls", "input", "output")
@@ -11,8 +16,10 @@ COLUMNS = ("agent", "machine", "day", "model", "calls", "input", "output")
 @app.command(cls=Verb)
 def usage(*, json: Json = False) -> None:
     """Show what the agents used, by the ledgers of their meters."""
-    rows = open_fleet().usage()
+    told = open_fleet().usage()
     if json:
-        show.as_json("usage", rows)
+        show.as_json("usage", told.rows)
     else:
-        show.table(rows, here(), "show.no_usage", COLUMNS)
+        show.table(told.rows, here(), "show.no_usage", COLUMNS)
+    for machine in told.silent:
+        terminal(sys.stderr).line(say("usage.silent", machine=line(machine)))

@@ -62,6 +62,7 @@ def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those b
     cache: Cache | None = None,
     pinned: str = "",
     official: bool = True,
+    build_here: bool = True,
 ) -> Image:
     """See to it that the machine holds the image.
 
@@ -76,9 +77,11 @@ def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those b
         pinned: the `ref` that a release keeps: a digest in a registry, or the name of what was built. Then it is this
             image or none.
         official: whether a registry may be asked at all.
+        build_here: whether it may be built on this computer.
 
     Raises:
-        Refused: there is no image for the machine's architecture, or this computer cannot build one.
+        Refused: there is no image for the machine's architecture, this computer cannot build one, or it may not and no
+            registry answers.
         ActionFailed: it could not be had, or did not arrive whole.
         Unreachable: no answer, or the wire was cut.
     """
@@ -87,6 +90,8 @@ def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those b
     found = _there(wanted, pinned)
     if not found and ("@" in pinned or (official and not pinned)):
         found = _official(wanted, pinned)
+    if not found and not build_here:
+        raise Refused("image.no_registry", where=port.name, of=recipe.name)
     return found or _built(wanted, pinned)
 
 

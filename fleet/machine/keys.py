@@ -10,7 +10,7 @@ import paramiko
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from fleet.base.errors import StateDamaged
+from fleet.base.errors import BadInput, StateDamaged
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,30 @@ class ControllerKey:
     def public(self) -> str:
         """The line for authorized_keys, without a newline."""
         return f"ssh-ed25519 {self.private.get_base64()} clawrack-{self.controller}"
+
+
+@dataclass(frozen=True)
+class PersonKey:
+    """A private key of the person's own, of any type that OpenSSH writes; read once, used once, never kept."""
+
+    path: Path
+
+    @functools.cached_property
+    def private(self) -> paramiko.PKey:
+        """The key as paramiko uses it.
+
+        Raises:
+            BadInput: there is no such file, it is locked by a passphrase, or it is no private key.
+        """
+        where = str(self.path)
+        try:
+            return paramiko.PKey.from_path(self.path)
+        except FileNotFoundError as error:
+            raise BadInput("login_key.missing", where=where) from error
+        except (paramiko.PasswordRequiredException, TypeError) as error:
+            raise BadInput("login_key.locked", where=where) from error
+        except (OSError, ValueError, paramiko.SSHException) as error:
+            raise BadInput("login_key.unreadable", where=where) from error
 
 
 def ensure(path: Path, controller: str) -> ControllerKey:

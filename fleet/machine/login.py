@@ -7,15 +7,15 @@ import paramiko
 
 from fleet.base.errors import BadInput, ClawrackError, Refused, Unreachable, WireCut
 from fleet.base.secret import Secret
-from fleet.machine.keys import ControllerKey
+from fleet.machine.keys import ControllerKey, PersonKey
 from fleet.machine.target import Target
 
 
 @dataclass(frozen=True, slots=True)
 class KeyLogin:
-    """Log in with the controller's key."""
+    """Log in with a key: the controller's, or once the person's own."""
 
-    key: ControllerKey
+    key: ControllerKey | PersonKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,9 @@ class Person:
     trusts: bool = True
     asked: list[str] = field(default_factory=list[str])
 
+    def vouches(self, shown: HostKey) -> bool | None:
+        assert shown.fingerprint
+
     def accept(self, target: Target, shown: HostKey, verdict: Unknown | Moved) -> bool:
         assert target.address
         assert verdict

@@ -4,6 +4,7 @@ One sentence, the right exit code, the next command to type, and a machine that 
 """
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def test_a_host_key_that_nobody_vouched_for_stops_before_any_login(bare: Machine
 def test_a_fingerprint_that_is_another_one_stops(bare: Machine, controller: Controller) -> None:
     typed = setup(controller, bare, "root", PASSWORD, "--fingerprint", "SHA256:" + "A" * 43)
     told(typed, 3, bare.fingerprint())
+    assert f"--fingerprint {bare.fingerprint()}" not in typed.err  # the wrong one is not recommended
     untouched(bare)
 
 
@@ -86,6 +88,20 @@ def test_an_address_that_is_none(controller: Controller) -> None:
 
 def test_a_kind_that_does_not_exist(controller: Controller) -> None:
     told(controller.type("setup", "--kind", "opnclaw", "--yes"), 2, "openclaw")
+
+
+def test_a_persons_own_key_that_cannot_be_used_is_told_and_left_where_it_is(
+    bare: Machine, controller: Controller, tmp_path: Path
+) -> None:
+    locked = tmp_path / "id_rsa"
+    subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-N", "a passphrase", "-f", str(locked)], check=True)
+    (tmp_path / "text").write_text("no key")
+    words = ("setup", "--machine", f"root@{bare.address}", "--yes", "--fingerprint", bare.fingerprint(), "--key")
+    told(controller.type(*words, str(locked)), 2, "passphrase")
+    told(controller.type(*words, str(tmp_path / "text")), 2, "private key")
+    told(controller.type(*words, str(tmp_path / "nowhere")), 2)
+    assert locked.exists()
+    untouched(bare)
 
 
 def test_a_user_whom_sudo_does_not_know_changes_nothing(bare: Machine, controller: Controller) -> None:
@@ -106,6 +122,7 @@ def test_a_changed_host_key_stops_everything_with_both_fingerprints(controller: 
         controller.done(*words, "--fingerprint", old, "--plan")
         machine.new_host_key()
         told(controller.type(*words), 3, old, machine.fingerprint())
+        controller.done(*words, "--fingerprint", machine.fingerprint(), "--plan")
 
 
 def test_a_disk_without_room_is_told_before_anything_is_changed(controller: Controller) -> None:
