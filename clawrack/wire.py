@@ -12,7 +12,7 @@ from fleet.api import Fleet
 from fleet.apply import Hands
 from fleet.base import places
 from fleet.base.disk import replace
-from fleet.base.errors import ActionFailed, Refused
+from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.event import Listener
 from fleet.journal import Journal
 from fleet.kinds import home_of
@@ -25,6 +25,7 @@ from fleet.site import held
 
 if TYPE_CHECKING:
     from fleet.images.obtain import Image
+    from fleet.machine.guard import Fate
     from fleet.machine.keys import ControllerKey
     from fleet.machine.pins import Pins
     from installer.answers import Answers, Asks, Receipt
@@ -95,12 +96,32 @@ def _fleet(folder: Path, ports: Ports) -> Fleet:
 
 
 def _leave(name: str, machine: Machine, keep: bool, listen: Listener) -> None:
-    """Take everything of ours off a machine; our key goes last, and then its host key is nobody's business any more."""
+    """Take everything of ours off a machine; our key goes last, and then its host key is nobody's business any more.
+
+    A mark on this computer says that it was begun: run again after it was cut off, it knows why it is not let in.
+    """
+    mark = places.state() / "leaving" / name
+    begun = mark.exists()
+    replace(mark, b"")
+    try:
+        _unprepare(
+            _port(name, machine), None if machine.local else controller_key(), "keep" if keep else "erase", listen
+        )
+    except ClawrackError as error:
+        if not begun or error.key not in {"ssh.key_refused", "sudo.password_needed"}:
+            raise
+        if error.key == "sudo.password_needed":  # the guard and its right are gone already; our key is not
+            from installer.bootstrap import withdraw  # noqa: PLC0415 - only one command needs it
+
+            withdraw(_port(name, machine), controller_key())
+    if not machine.local:
+        pins().forget(name)
+    mark.unlink(missing_ok=True)
+
+
+def _unprepare(port: Port, key: "ControllerKey | None", fate: "Fate", listen: Listener) -> None:
     from installer.unprepare import Removal, unprepare  # noqa: PLC0415 - only one command needs it
 
-    port = _port(name, machine)
-    key = None if machine.local else controller_key()
-    fate = "keep" if keep else "erase"
     try:
         with held(port, controller()) as site:
             unprepare(port, Removal(fate, site.lease, key=key), listen)
@@ -108,8 +129,6 @@ def _leave(name: str, machine: Machine, keep: bool, listen: Listener) -> None:
         if error.key != "guard.absent":
             raise
         unprepare(port, Removal(fate, key=key), listen)  # half prepared, or half removed already
-    if not machine.local:
-        pins().forget(name)
 
 
 def _nowhere(name: str) -> Port:
@@ -124,7 +143,7 @@ def _place_image(port: Port, wanted: PlaceImage, listen: Listener) -> bool:
     return image.how != "there"
 
 
-def _obtain(
+def _obtain(  # noqa: PLR0913 - how an image is had has so many sides, and they go by name
     port: Port, of: str, listen: Listener, *, pinned: str = "", official: bool = True, build_here: bool = True
 ) -> "Image":
     from fleet.images.obtain import obtain  # noqa: PLC0415 - takes long to import, and is rarely needed
