@@ -97,5 +97,5 @@ def parse(body: bytes) -> Any:  # noqa: ANN401 - it is JSON
     """Return the JSON, or None where it is none."""
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

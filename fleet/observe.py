@@ -23,6 +23,7 @@ _STATES: dict[str, State] = {
     "dead": "dead",
 }
 """The engine's word for a container's state, and ours."""
+LONGEST_NUMBER = 19
 
 
 def observe(ports: dict[str, Callable[[], Port]], *, images: bool = False) -> tuple[Seen, dict[str, ClawrackError]]:
@@ -91,7 +92,7 @@ def _agent(name: str, told: dict[str, str]) -> SeenAgent:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < LONGEST_NUMBER else None
 
 
 def machine_view(

@@ -8,7 +8,7 @@ from fleet.base.errors import BadInput
 AgentName = NewType("AgentName", str)
 MachineName = NewType("MachineName", str)
 _PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-_TAKEN = frozenset({"meter", "all", "boot", "tick"})
+_TAKEN = frozenset({"meter", "all", "boot", "tick", "firewall", "watch", "changed", "clawrack"})
 
 
 def agent_name(text: str, where: str = "") -> AgentName:

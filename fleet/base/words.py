@@ -10,9 +10,10 @@ import string
 import yaml
 
 import templates
-from fleet.base.clean import clean
+from fleet.base.clean import line
 
 LANGUAGES = ("en", "zh")
+LONGEST = 1000  # characters of one value
 _chosen: list[str] = []
 
 
@@ -58,13 +59,15 @@ def find(key: str) -> str | None:
 
 
 def say(key: str, **params: object) -> str:
-    """Return the text of a key with its placeholders filled; values are cleaned of terminal escapes.
+    """Return the text of a key with its placeholders filled; each value is cleaned, and stays on one line.
+
+    So nothing that a machine says can pass for a line of ours.
 
     Raises:
         KeyError: there is no such text, or a placeholder has no value.
     """
     text = catalogue(language())[key]
-    return text.format(**{name: clean(str(value)) for name, value in params.items()})
+    return text.format(**{name: line(str(value), LONGEST) for name, value in params.items()})
 
 
 def placeholders(text: str) -> frozenset[str]:
