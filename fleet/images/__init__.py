@@ -14,7 +14,7 @@ How an image comes to be:
     recipe.py → sources.py, apt.py → debs.py → tree.py ← system.py      tree.py → layer.py (squeeze.py) → archive.py
                 node.py (pip, npm) ────────────↗                        build.py: all of it, into cache.py
 
-docs/decisions/0002-images-without-docker.md says why. Sent by send.py, pulled by registry.py, through engine.py.
+docs/decisions/0006-images-without-docker.md says why. Sent by send.py, pulled by registry.py, through engine.py.
 """
 
 from fleet.images.archive import Built
