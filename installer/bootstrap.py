@@ -77,9 +77,10 @@ def first_contact(visit: Visit, answers: Answers, listener: Listener) -> Port:
     if _opens(port):
         listener(Event(kind="already", subject=visit.name, step="step.key"))
     else:
+        login = _login(visit, asked)
         started = time.monotonic()
         listener(Event(kind="begun", subject=visit.name, step="step.key"))
-        _let_in(visit, _login(visit, asked), host_key, port)
+        _let_in(visit, login, host_key, port)
         listener(Event(kind="done", subject=visit.name, step="step.key", elapsed=time.monotonic() - started))
     if visit.target.user == "root":
         return port

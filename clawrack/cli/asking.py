@@ -5,8 +5,10 @@ Where nobody is there, a question is an error that says what to type instead.
 
 import getpass
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 
-from clawrack.cli.terminal import terminal
+from clawrack.cli.terminal import PROMPTING, terminal
 from fleet.base.clean import line
 from fleet.base.errors import BadInput, Refused
 from fleet.base.secret import Secret
@@ -28,10 +30,11 @@ class Person:
 
     def secret(self, key: str, **params: object) -> Secret:
         """Return what was typed without showing it."""
-        try:
-            return Secret(getpass.getpass(f"{say(key, **params)} "))
-        except EOFError as error:
-            raise KeyboardInterrupt from error
+        with _prompting():
+            try:
+                return Secret(getpass.getpass(f"{say(key, **params)} "))
+            except EOFError as error:
+                raise KeyboardInterrupt from error
 
 
 class Nobody:
@@ -115,8 +118,21 @@ def piped_secret() -> Secret:
 
 def _typed(question: str) -> str:
     to = terminal(sys.stderr)
-    print(to.paint(question, "bold"), end=" ", file=sys.stderr, flush=True)
-    answer = sys.stdin.readline()
+    with _prompting():
+        print(to.paint(question, "bold"), end=" ", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline()
     if not answer:
         raise KeyboardInterrupt
     return answer.strip()
+
+
+@contextmanager
+def _prompting() -> Generator[None]:
+    """Clear the line, and keep it for the question until it is answered."""
+    PROMPTING.set()
+    try:
+        if terminal(sys.stderr).live:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+        yield
+    finally:
+        PROMPTING.clear()

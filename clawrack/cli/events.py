@@ -84,7 +84,7 @@ class Steps:
                     self._paint()
 
     def _paint(self) -> None:
-        if self._under_way:
+        if self._under_way and not PROMPTING.is_set():
             shown = under_way(self._under_way, time.monotonic() - self._since, self._to.columns - 1)
             print(f"\r\x1b[2K{shown}", end="", file=self._to.out, flush=True)
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -15,6 +16,9 @@ _WIDE = r"\u1100-\U0003ffff"
 # … but not before the marks that end a clause.
 _ENDS = r",.:;!?)\uff0c\u3002\uff1a\uff1b\uff01\uff1f\uff09\u3001\u201d"
 _PIECES = re.compile(rf"[^\s{_WIDE}]+\s*|\s+|[{_WIDE}][{_ENDS}]*\s*")
+
+PROMPTING = threading.Event()
+"""Set while a person is asked something: nothing is painted over the question."""
 
 
 @dataclass(frozen=True, slots=True)
