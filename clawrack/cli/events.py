@@ -11,7 +11,7 @@ from typing import Self
 
 import msgspec
 
-from clawrack.cli.terminal import Terminal, cut, wrap
+from clawrack.cli.terminal import PROMPTING, Terminal, cut, wrap
 from fleet.base.clean import line
 from fleet.base.event import Event
 from fleet.base.words import find, say
