@@ -26,7 +26,7 @@ def bench() -> Iterator[Bench]:
 def test_the_cage_is_what_docker_says_it_is(bench: Bench) -> None:
     found = bench.container("caged")
     host, config = found["HostConfig"], found["Config"]
-    assert config["User"] == "1000:1000"
+    assert config["User"] == "2130001:2130001"  # the number of its network, and nobody else on the machine
     assert config["Hostname"] == "caged"
     assert host["CapDrop"] == ["ALL"]
     assert host["CapAdd"] is None
@@ -48,7 +48,8 @@ def test_the_cage_is_what_docker_says_it_is(bench: Bench) -> None:
 
 def test_only_state_may_be_written(bench: Bench) -> None:
     mounts = {mount["Destination"]: mount["RW"] for mount in bench.container("caged")["Mounts"]}
-    assert mounts == {"/state": True, "/etc/tiny": False, "/run/clawrack": False}
+    read = dict.fromkeys(("/etc/tiny", "/run/clawrack", "/etc/passwd", "/etc/group"), False)
+    assert mounts == {"/state": True, **read}
     inside = "docker exec clawrack-caged sh -c"
     assert bench.machine.sh(f"{inside} 'echo x >/etc/tiny/tiny.json'", check=False).code != 0
     assert bench.machine.sh(f"{inside} 'echo x >/bin/agent'", check=False).code != 0
@@ -86,6 +87,36 @@ def test_a_login_with_the_agents_own_uid_cannot_read_state_or_secrets(bench: Ben
         read = bench.machine.run("setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "cat", path, check=False)
         assert read.code != 0, path
         assert b"Permission denied" in read.err, path
+
+
+def test_a_login_of_the_specs_uid_cannot_walk_into_the_agent_through_its_processes(bench: Bench) -> None:
+    pid = bench.container("caged")["State"]["Pid"]
+    for path in ("state/starts", "run/clawrack/secrets.json"):
+        inside = f"/proc/{pid}/root/{path}"
+        assert bench.machine.run("test", "-e", inside, check=False).code == 0
+        read = bench.machine.run("setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "cat", inside, check=False)
+        assert b"Permission denied" in read.err, inside
+
+
+def test_the_agent_finds_its_own_name_and_home(bench: Bench) -> None:
+    inside = "docker exec clawrack-caged"
+    assert bench.machine.sh(f"{inside} cat /etc/passwd").text.splitlines()[1] == "agent:x:2130001:2130001::/:/bin/sh"
+    assert "(agent)" in bench.machine.sh(f"{inside} id").text
+
+
+def test_every_agent_is_a_user_of_its_own_and_keeps_a_state_that_another_wrote(bench: Bench) -> None:
+    first = bench.fresh()
+    bench.deploy("other", first)
+    assert bench.container("other")["Config"]["User"] == "2130002:2130002"
+    bench.guard("stop", bench.token, "other")
+    state = "/var/lib/clawrack/agents/other/state"
+    bench.machine.sh(f"chown -R 1000:1000 {state}; ln -s /etc/shadow {state}/link")
+    bench.guard("start", bench.token, "other")
+    bench.answers("other", first.release)
+    assert bench.state("other", "starts") == "2"
+    assert bench.machine.sh(f"stat -c %u {state} {state}/starts {state}/link | sort -u").text == "2130002"
+    assert bench.machine.sh("stat -c %u /etc/shadow").text == "0"
+    bench.guard("remove", bench.token, "other", "erase")
 
 
 def test_look_takes_less_than_half_a_second(bench: Bench) -> None:

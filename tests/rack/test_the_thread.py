@@ -95,7 +95,7 @@ def test_the_agent_answers_in_the_language_of_the_question(controller: Controlle
 @pytest.mark.usefixtures("told")
 def test_the_container_is_a_cage(bare: Machine) -> None:
     config = "{{json .HostConfig.CapDrop}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.SecurityOpt}} {{.Config.User}}"
-    assert inspect(bare, config) == '["ALL"] true [no-new-privileges] 1000:1000'
+    assert inspect(bare, config) == '["ALL"] true [no-new-privileges] 2130001:2130001'
     limits = "{{.HostConfig.PidsLimit}} {{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}"
     assert inspect(bare, limits) == "512 2147483648 no"
     assert inspect(bare, "{{.HostConfig.PortBindings}}") == "map[]"

@@ -71,7 +71,10 @@ def quoted(value: str) -> str:
 HOSTILE = ["", " ", "-", "--", "$(id)", "`id`", "a;b", "a b", "a\nb", "../x", "a'b", 'a"b', "*", "a\x1b[2J", "ä", "%s"]
 
 RULES = {
-    "is_name": (["a", "a-b", "0", "x" * 40], [*HOSTILE, "meter", "-a", "a-", "A", "a_b", "a.b", "x" * 41]),
+    "is_name": (
+        ["a", "a-b", "0", "x" * 40, "boots"],
+        [*HOSTILE, *"meter clawrack boot changed firewall watch -a a- A a_b a.b".split(), "x" * 41],
+    ),
     "is_release": (["r1", "2026.9.6-ab", "0f" * 8], [*HOSTILE, "-r", ".r", "r/1", "a..b", "R1", "x" * 81]),
     "is_file_name": (["secrets.json", "_x", "A-1"], [*HOSTILE, ".x", "a/b", "-x"]),
     "is_holder": (["me@desk:1.2_3", "A"], [*HOSTILE[:3], *HOSTILE[4:11], "x" * 129]),
@@ -154,6 +157,11 @@ def test_the_first_free_number_is_given_again(shell: list[str], tmp_path: Path) 
         (tmp_path / "agents" / name / "subnet").write_text(f"{number}\n")
     (tmp_path / "agents" / "d").mkdir()
     assert ask(shell, tmp_path, "enter d; allot; cat $DIR/subnet") == "3\n"
+
+
+def test_a_tmpfs_is_of_the_boxs_own_user_and_keeps_its_other_options(shell: list[str], tmp_path: Path) -> None:
+    script = "S_user=7:8; own_tmpfs /a; own_tmpfs /a:size=8m; own_tmpfs /h/.b:uid=1000,gid=1000,mode=0700"
+    assert ask(shell, tmp_path, script) == "/a/a:size=8m/h/.b:uid=7,gid=8,mode=0700"
 
 
 def test_starts_are_spread_over_two_seconds_per_agent_and_one_agent_does_not_wait(

@@ -46,7 +46,7 @@ try() {
 # Named places where a test makes the guard die as if the power had gone.
 failpoint() { [ "${CLAWRACK_FAILPOINT:-}" != "$1" ] || kill -9 $$; }
 
-TOOLS="cat chmod chown cksum cp cut date df du find flock head id ip iptables iptables-restore mkdir mv od rm sha256sum
+TOOLS="cat chmod chown cksum cp cut date df du find flock head id ip iptables iptables-restore ls mkdir mv od rm sha256sum
  sleep sort sync tail tar timeout touch tr wc"
 
 missing_tools() {

@@ -13,9 +13,9 @@ is_hex64() {
     [ ${#1} = 64 ]
 }
 
-is_name() { # an agent's name; `meter` is the meter's
+is_name() { # an agent's name; `meter` is the meter's, and the others are files of the guard's in RUN, or a network
     case $1 in
-    '' | meter | -* | *- | *[!a-z0-9-]*) return 1 ;;
+    '' | meter | clawrack | boot | changed | firewall | watch | -* | *- | *[!a-z0-9-]*) return 1 ;;
     esac
     [ ${#1} -le 40 ]
 }
@@ -44,7 +44,7 @@ is_file_name() {
 is_inner_path() { # an absolute path inside a container, outside of what the kernel and Docker mount there
     case $1 in
     [!/]* | '' | / | */ | *//* | */./* | */../* | */. | */.. | *[!A-Za-z0-9._/-]*) return 1 ;;
-    /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /etc) return 1 ;;
+    /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /etc | /etc/passwd | /etc/group) return 1 ;;
     esac
     [ ${#1} -le 200 ]
 }

@@ -58,9 +58,11 @@ is_running() {
 create() {
     release_dir=$DIR/releases/$2
     load_spec "$release_dir/spec"
+    S_user=$(box_user)
     cage_name=$1
     dk image inspect "$S_image" >/dev/null 2>&1 || fail image-missing "$S_image"
-    tmpfs_dir
+    mkdir -p "$RUN/$BOX" # what is in it, and whose it is, is settled before each start
+    write_names "$release_dir"
     set -- create --pull never --name "$cage_name" --hostname "$BOX" --init --user "$S_user" \
         --cap-drop ALL --security-opt no-new-privileges --read-only --restart no \
         --memory "$S_memory" --memory-swap "$S_memory" --pids-limit "$S_pids" --stop-timeout "$S_stop_timeout" \
@@ -68,6 +70,8 @@ create() {
         --network "$NET" --ip "$(box_address)" \
         --label "clawrack.machine=$(first_line "$DATA/id")" --label "clawrack.agent=$BOX" \
         --label "clawrack.kind=$S_kind" --label "clawrack.release=$2"
+    set -- "$@" --mount "type=bind,source=$release_dir/passwd,target=/etc/passwd,readonly" \
+        --mount "type=bind,source=$release_dir/group,target=/etc/group,readonly"
     usable_cpus
     [ -z "$CPUS" ] || set -- "$@" --cpus "$CPUS"
     [ -z "$S_port" ] || set -- "$@" --label "clawrack.port=$S_port"
@@ -77,7 +81,7 @@ create() {
     [ -z "$S_secrets" ] || set -- "$@" --mount "type=bind,source=$RUN/$BOX,target=$S_secrets,readonly"
     while IFS= read -r line || [ -n "$line" ]; do
         case $line in
-        tmpfs=*) set -- "$@" --tmpfs "${line#*=}" ;;
+        tmpfs=*) set -- "$@" --tmpfs "$(own_tmpfs "${line#*=}")" ;;
         env=*) set -- "$@" --env "${line#*=}" ;;
         label=*) set -- "$@" --label "${line#*=}" ;;
         esac
@@ -105,10 +109,66 @@ usable_cpus() { # CPUS becomes what may be asked for, or nothing
     [ "${S_cpus%%.*}" -lt "${engine#* }" ] || CPUS=${engine#* }
 }
 
-own() { # FOLDER MODE: the kind's user's, made where it is missing
-    mkdir -p "$1"
-    chmod "$2" "$1"
-    chown "$S_user" "$1"
+# --- whose it is --------------------------------------------------------------------------------------------------
+# Each box runs as a user that nobody else on the machine is. As user 1000 it would be the same as most machines'
+# first login, which could then walk into it through /proc/PID/root; two agents of one user share its limits.
+
+UID_BASE=2130000 # plus the number of the agent's network …
+UID_METER=2195000 # … or this one: far from people, and from what adduser and subuid give
+
+box_user() { # UID:GID of the current box
+    if [ "$BOX" = meter ]; then
+        box_uid=$UID_METER
+    else
+        box_uid=$((UID_BASE + $(first_line "$DIR/subnet")))
+    fi
+    printf '%s:%s' "$box_uid" "$box_uid"
+}
+
+# A program may ask for the name and home of its user, and some end where there is none.
+write_names() { # RELEASE_DIR; of the loaded spec and S_user
+    home=/
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in env=HOME=/*) home=${line#env=HOME=} ;; esac
+    done <"$1/spec"
+    case $home in *[!A-Za-z0-9._/-]*) home=/ ;; esac
+    printf 'root:x:0:0::/root:/bin/sh\nagent:x:%s::%s:/bin/sh\n' "$S_user" "$home" | put "$1/passwd"
+    printf 'root:x:0:\nagent:x:%s:\n' "${S_user#*:}" | put "$1/group"
+    chmod 0644 "$1/passwd" "$1/group"
+}
+
+own_tmpfs() { # PATH[:OPTION,…]: whatever user and group it names are the box's own
+    case $1 in *:*) left_options=${1#*:}, ;; *) left_options= ;; esac
+    options=
+    while [ -n "$left_options" ]; do
+        option=${left_options%%,*}
+        left_options=${left_options#*,}
+        case $option in
+        uid=*) option=uid=${S_user%:*} ;;
+        gid=*) option=gid=${S_user#*:} ;;
+        esac
+        options="$options${options:+,}$option"
+    done
+    printf '%s' "${1%%:*}${options:+:$options}"
+}
+
+# own FOLDER: all of it becomes S_user's, where it is another's: a snapshot's, a release's as it came, or what an
+# older guard kept. The folder itself comes last, so that what was cut off is begun again. The box does not run.
+own() {
+    [ -d "$1" ] || return 0
+    [ "$(owner_of "$1")" = "$S_user" ] || find "$1" -depth -exec chown -h "$S_user" {} +
+}
+
+owner_of() { # FOLDER → UID:GID
+    owner_line=$(ls -nd "$1")
+    # shellcheck disable=SC2086 # its words
+    set -- $owner_line
+    printf '%s:%s' "$3" "$4"
+}
+
+own_all() { # RELEASE: what the box may read or write
+    own "$(state_dir)"
+    [ "$BOX" = meter ] || own "$DIR/releases/$1/config"
 }
 
 # --- secrets: on disk only root reads them; the container gets a copy on /run -------------------------------------

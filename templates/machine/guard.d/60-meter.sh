@@ -10,7 +10,7 @@ verb_meter() { # TOKEN RELEASE SHA256
     stage_release "$2" "$3" spec+routes.json
     need_docker
     old=$(current)
-    if [ -n "$old" ] && same_spec "$old" "$2" && is_running; then
+    if [ -n "$old" ] && same_spec "$old" "$2" && is_running && runs_as_box_user; then
         [ "$old" != "$2" ] || say already 1
         new_routes "$2"
         echo "$2" | put "$DIR/current"
@@ -36,11 +36,16 @@ spec_but_name() {
     done <"$DIR/releases/$1/spec"
 }
 
+runs_as_box_user() { # an older guard ran it as another
+    [ "$(dk container inspect --format '{{.Config.User}}' "$CONT")" = "$(box_user)" ]
+}
+
 meter_prepare() { # RELEASE: what can fail while the old one still works
     ensure_network
     try firewall firewall_assert
     load_spec "$DIR/releases/$1/spec"
-    own "$DIR/ledger" 0700
+    mkdir -p "$DIR/ledger"
+    chmod 0700 "$DIR/ledger"
     chmod 0711 "$DIR/conf" "$DIR/conf/agents"
     share "$DIR/conf" "$DIR/conf/agents"
     for file in "$DIR"/conf/agents/*.json; do
@@ -56,16 +61,10 @@ meter_prepare() { # RELEASE: what can fail while the old one still works
 }
 
 share() { # FILES that the meter reads and only root writes
-    chgrp "$(meter_group)" "$@"
+    chgrp "$UID_METER" "$@"
     for shared in "$@"; do
         if [ -d "$shared" ]; then chmod 0750 "$shared"; else chmod 0640 "$shared"; fi
     done
-}
-
-meter_group() {
-    group=$(field "$DATA/meter/releases/$(first_line "$DATA/meter/current")/spec" user)
-    group=${group#*:}
-    printf '%s' "${group:-${S_user#*:}}"
 }
 
 put_shared() { # FILE: as put, and the meter may read it

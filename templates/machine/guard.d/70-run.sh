@@ -66,11 +66,14 @@ await_docker() {
 }
 
 start_life() {
-    found=$(dk container inspect --format '{{.Id}} {{index .Config.Labels "clawrack.release"}}' "$CONT" 2>&1) ||
-        give_up container-missing "$found"
-    [ "${found#* }" = "$RELEASE" ] || refuse other-release "the container is ${found#* }, not $RELEASE"
+    found=$(dk container inspect --format '{{.Id}} {{.Config.User}} {{index .Config.Labels "clawrack.release"}}' \
+        "$CONT" 2>&1) || give_up container-missing "$found"
+    [ "${found##* }" = "$RELEASE" ] || refuse other-release "the container is ${found##* }, not $RELEASE"
+    S_user=${found#* }
+    S_user=${S_user%% *} # the container's, not the spec's: one that an older guard made has another
     [ "${found%% *}" = "$(field "$DIR/hold" container)" ] || pause "$(hold_left)"
     firewall_assert || died firewall 1 "the firewall could not be set"
+    own_all "$RELEASE"
     secrets_out
     begun=$(uptime_s)
     ! asked_to_stop || exit 0
