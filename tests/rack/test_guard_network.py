@@ -8,7 +8,7 @@ import pytest
 from tests.rack.guard_bench import Bench, benches
 from tests.rack.machine import Machine
 
-METADATA = ("169.254.169.254", "100.100.100.200", "100.96.0.96")
+METADATA = ("169.254.169.254", "100.100.100.200", "100.96.0.96", "168.63.129.16")
 
 
 @dataclass(frozen=True)

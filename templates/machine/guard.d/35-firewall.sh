@@ -3,7 +3,7 @@
 # firewalld put their rules in front of one another, and none of them touches it. Nothing is ever accepted
 # here, only dropped or handed back: what others forbid stays forbidden.
 
-METADATA="169.254.0.0/16 100.100.100.200/32 100.96.0.96/32"
+METADATA="169.254.0.0/16 100.100.100.200/32 100.96.0.96/32 168.63.129.16/32" # the last is Azure's, with settings in it
 
 firewall_assert() {
     mkdir -p "$RUN"
@@ -30,7 +30,7 @@ firewall_rules() {
     for n in $(numbers); do # an agent and its meter, where the kernel shows us bridged packets
         echo "-A CLAWRACK-FORWARD -s $(subnet_of "$n") -d $(subnet_of "$n") -i cr$n -o cr$n -j RETURN"
     done
-    resolver_rules CLAWRACK-FORWARD 169.254.
+    for prefix in 169.254. 168.63.129.16; do resolver_rules CLAWRACK-FORWARD $prefix; done
     for net in $METADATA; do echo "-A CLAWRACK-FORWARD -s $pool -d $net -j DROP"; done
     echo "-A CLAWRACK-FORWARD -s $pool $back"
     echo "-A CLAWRACK-FORWARD -d $pool $back"
