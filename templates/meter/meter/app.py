@@ -117,7 +117,7 @@ class Meter:
         config, request = self._watch.current(), exchange.request
         agent = identify(config, key_of(request.headers), request.remote or "")
         exchange.agent = agent.name
-        body = await self._read(exchange)
+        body = await self._read(exchange, agent)
         try:
             if self.draining:
                 raise Refusal("draining")
@@ -126,12 +126,12 @@ class Meter:
             work = self._calls.carry(config, agent, ask, exchange.deliver)
             await self.flights.fly(Flight(agent, exchange.alive), work)
         finally:
-            self._bodies.release(body)
+            self._bodies.release(agent.name, body)
 
-    async def _read(self, exchange: Exchange) -> bytes:
+    async def _read(self, exchange: Exchange, agent: Agent) -> bytes:
         self._arriving.add(exchange)
         try:
-            return await self._bodies.read(exchange.request)
+            return await self._bodies.read(exchange.request, agent.name)
         finally:
             self._arriving.discard(exchange)
 

@@ -2,17 +2,21 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Literal, cast
 
 from . import MODEL
-from .language import language_of, spoken
+from .language import LOOKED_AT, language_of, spoken
 from .refusal import ANTHROPIC, Refusal
 
 Style = Literal["openai", "anthropic"]
 
 MOST_TOKENS = 10_000_000
 """A larger wish for an answer's length is a mistake, not a wish."""
+
+MOST_QUESTIONS = 3
+"""So many of a user's last messages are looked at for the language, and ``LOOKED_AT`` characters of them together."""
 
 MOST_VALUES = 400_000
 """Brackets, braces and commas in a body: what reading it costs in memory is theirs more than its length's."""
@@ -59,17 +63,29 @@ def last_question(messages: Sequence[object]) -> str:
     """Return the text of the last message of a user in which a person speaks; else the last that has any; else nothing.
 
     An agent may add messages of its own in the user's name, such as OpenClaw's internal context; a tool's result is
-    none.
+    none. Of a long text it is the end, and only the last few messages are looked at.
     """
-    texts = [text for message in reversed(messages) if (text := _of_user(message))]
+    if not all(isinstance(message, dict) for message in messages):
+        raise Refusal("bad-field", {"field": "messages"})
+    texts = list(_ends(islice(_of_users(messages), MOST_QUESTIONS)))
     return next((text for text in texts if spoken(text)), texts[0] if texts else "")
 
 
-def _of_user(message: object) -> str:
-    if not isinstance(message, dict):
-        raise Refusal("bad-field", {"field": "messages"})
-    fields = cast("dict[str, object]", message)
-    return _text(fields.get("content")) if fields.get("role") == "user" else ""
+def _of_users(messages: Sequence[object]) -> Iterator[str]:
+    """Yield the texts of a user's messages, the last one first."""
+    for message in reversed(messages):
+        fields = cast("dict[str, object]", message)
+        if fields.get("role") == "user" and (text := _text(fields.get("content"))):
+            yield text
+
+
+def _ends(texts: Iterator[str]) -> Iterator[str]:
+    left = LOOKED_AT
+    for text in texts:
+        yield (end := text[-left:])
+        left -= len(end)
+        if not left:
+            return
 
 
 def _text(content: object) -> str:

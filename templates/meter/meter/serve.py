@@ -10,6 +10,7 @@ from aiohttp import web
 from . import VERSION, log
 from .app import Meter
 from .clock import WallClock
+from .gate import IDLE_SECONDS, Gate
 from .kinds import KINDS
 from .ledger import Ledger, LedgerNewer, LedgerUnusable
 from .lock import LedgerHeld, hold
@@ -51,18 +52,25 @@ async def _serve(settings: Settings, ledger: Ledger, kinds: Kinds) -> int:
     _say_how_the_ledger_is(ledger)
     writer = Writer(ledger)
     meter = Meter(Watch(settings.config, kinds), writer)
-    runner = web.AppRunner(meter.application(), access_log=None, handle_signals=False, auto_decompress=False)
+    gate = Gate()
+    runner = web.AppRunner(
+        gate.guard(meter.application()),
+        access_log=None,
+        handle_signals=False,
+        auto_decompress=False,
+        keepalive_timeout=IDLE_SECONDS - 5,
+    )
     stop = _stop_on_signals()
     try:
         await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
-        await site.start()
-        log.line("serving", version=VERSION, address="{}:{}".format(*runner.addresses[0]))
+        address = await gate.open(runner, settings.host, settings.port)
+        log.line("serving", version=VERSION, address="{}:{}".format(*address))
         await stop.wait()
         log.line("draining", in_flight=len(meter.flights))
         late = await meter.drain(settings.drain_seconds)
         log.line("drained", cut=late)
     finally:
+        await gate.close(runner)
         await runner.cleanup()
         await writer.close()
     log.line("closed", commits=writer.commits, jobs=writer.jobs)
