@@ -149,3 +149,17 @@ def test_after_a_power_cut_the_meter_is_there_again_for_its_agents(bench: Bench)
 def test_no_agent_may_be_called_meter(bench: Bench) -> None:
     assert bench.stage("meter", bench.fresh()).code == 2
     assert bench.guard("stop", bench.token, "meter").code == 2
+
+
+def test_a_meter_that_is_killed_again_and_again_comes_back_and_look_says_so(bench: Bench) -> None:
+    release = bench.look()["meter.release"]
+    for _ in range(4):
+        answers(bench, release)
+        bench.machine.sh("docker kill clawrack-meter")
+        until(lambda: bench.container("meter")["State"]["Running"], 60, "it is started again")
+    answers(bench, release)
+    assert (bench.look()["meter.reason"], bench.look()["meter.reason.exit"]) == ("killed-often", "137")
+    fresh = bench.fresh()
+    assert place(bench, fresh).code == 0
+    answers(bench, fresh.release)
+    assert bench.look().get("meter.reason") == ""

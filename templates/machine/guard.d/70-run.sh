@@ -5,6 +5,7 @@
 
 GIVEN_UP=90
 GOOD_LIFE=300 # seconds after which earlier failures are forgotten
+METER_PAUSE=60 # seconds at most before the meter's next start
 
 verb_run() { # BOX
     is_name "$1" || [ "$1" = meter ] || bad box "$1"
@@ -38,7 +39,7 @@ pause() { # SECONDS, or until asked to stop
 may_run() { # sets RELEASE
     [ ! -e "$DIR/stopped" ] || refuse stopped "stopped on purpose"
     [ ! -e "$DIR/removing" ] || refuse removing "being removed"
-    [ ! -e "$DIR/reason" ] || leave $GIVEN_UP gave-up "$(field "$DIR/reason" reason)"
+    [ ! -e "$DIR/reason" ] || [ "$(field "$DIR/reason" reason)" = killed-often ] || leave $GIVEN_UP gave-up "$(field "$DIR/reason" reason)"
     trial_stage=$(field "$DIR/trial" stage)
     case $trial_stage in
     running | waiting)
@@ -58,7 +59,9 @@ wait_before() {
     jitter=$(first_line "$RUN/$BOX.jitter")
     rm -f "$RUN/$BOX.jitter"
     pause "${jitter:-0}"
-    pause $((fails * ${S_backoff:-10}))
+    longer=$((fails * ${S_backoff:-10}))
+    [ "$BOX" != meter ] || [ $longer -le $METER_PAUSE ] || longer=$METER_PAUSE
+    pause $longer
 }
 
 await_docker() {
@@ -103,15 +106,28 @@ engine_lost() {
 died() { # WHY CODE DETAIL: never returns
     secrets_back
     ! asked_to_stop || exit 0
-    [ $(($(uptime_s) - ${begun:-0})) -lt $GOOD_LIFE ] || fails=0
+    if [ $(($(uptime_s) - ${begun:-0})) -ge $GOOD_LIFE ]; then
+        fails=0
+        drop "$DIR/reason"
+    fi
     fails=$((fails + 1))
     echo $fails >"$RUN/$BOX.fails"
     [ "$2" != "${S_never_retry:-none}" ] || give_up never-retry "exit code $2" "$2"
+    if [ $fails -gt "${S_retries:-3}" ] && [ "$BOX" = meter ] && [ "$2" = 137 ]; then
+        # An agent that asks for too much may get the meter killed; given up, it would be down for all of them.
+        note_reason killed-often "$1 ${3:-exit code $2}" "$2"
+        exit 1
+    fi
     [ $fails -le "${S_retries:-3}" ] || give_up kept-failing "$1 ${3:-exit code $2}" "$2"
     exit 1
 }
 
 give_up() { # REASON DETAIL [CODE]
+    note_reason "$@"
+    exit $GIVEN_UP
+}
+
+note_reason() { # REASON DETAIL [CODE]: what look tells
     put "$DIR/reason" <<END
 reason=$1
 exit=${3:-}
@@ -119,7 +135,6 @@ starts=${fails:-0}
 release=$RELEASE
 detail=$(one_line "$2")
 END
-    exit $GIVEN_UP
 }
 
 verb_halt() { # BOX: what the unit's stop does
