@@ -94,7 +94,9 @@ def test_a_login_of_the_specs_uid_cannot_walk_into_the_agent_through_its_process
     for path in ("state/starts", "run/clawrack/secrets.json"):
         inside = f"/proc/{pid}/root/{path}"
         assert bench.machine.run("test", "-e", inside, check=False).code == 0
-        read = bench.machine.run("setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "cat", inside, check=False)
+        read = bench.machine.run(
+            "setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "cat", inside, check=False
+        )
         assert b"Permission denied" in read.err, inside
 
 

@@ -73,7 +73,11 @@ HOSTILE = ["", " ", "-", "--", "$(id)", "`id`", "a;b", "a b", "a\nb", "../x", "a
 RULES = {
     "is_name": (
         ["a", "a-b", "0", "x" * 40, "boots"],
-        [*HOSTILE, *"meter clawrack boot changed firewall watch -a a- A a_b a.b".split(), "x" * 41],
+        [
+            *HOSTILE,
+            *("meter", "clawrack", "boot", "changed", "firewall", "watch"),
+            *("-a", "a-", "A", "a_b", "a.b", "x" * 41),
+        ],
     ),
     "is_release": (["r1", "2026.9.6-ab", "0f" * 8], [*HOSTILE, "-r", ".r", "r/1", "a..b", "R1", "x" * 81]),
     "is_file_name": (["secrets.json", "_x", "A-1"], [*HOSTILE, ".x", "a/b", "-x"]),

@@ -74,8 +74,57 @@ verb_tools() {
 # put FILE: standard input becomes FILE by one rename. The content is on the disk before the name is, and the
 # name is on the disk before we go on.
 put() {
-    if cat >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1" && sync "${1%/*}"; then return 0; fi
+    mkdir -p "$RUN"
+    put_from=$RUN/.put.$$ # in memory: what came can be written once more
+    if cat >"$put_from" && with_room put_once "$1"; then
+        rm -f "$put_from"
+        return 0
+    fi
+    rm -f "$put_from" "$1.new"
     fail disk "$1 could not be written"
+}
+
+put_once() { cat "$put_from" >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1" && sync "${1%/*}"; }
+
+# --- room on a full disk ------------------------------------------------------------------------------------------
+# An agent may fill the disk; it must not get out of being stopped or removed by that, which begins with a mark on
+# the same disk. So we hold some room in files of our own, and let go of them one by one: an agent that still runs
+# takes what gets free.
+
+BALLAST_PARTS="1 2 3 4 5 6 7 8"
+BALLAST_BYTES=1048576 # each
+BALLAST_ROOM=131072   # KiB that must be free before we take our own again
+
+with_room() { # COMMAND…, tried again for as long as there is ballast to let go
+    until "$@" 2>/dev/null; do
+        ballast_release || return 1
+    done
+}
+
+ballast_release() { # one part; not where there is room, for then it is not the disk's size that is wrong
+    [ "$(free_kib_of "$DATA")" -lt $BALLAST_ROOM ] || return 1
+    for part in $BALLAST_PARTS; do
+        if [ -e "$DATA/ballast/$part" ]; then
+            rm -f "$DATA/ballast/$part"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Under the lock. Random bytes, for a file system that keeps zeroes or copies in no room at all.
+ballast_fill() {
+    mkdir -p "$DATA/ballast" 2>/dev/null || return 0
+    ballast_made=
+    for part in $BALLAST_PARTS; do
+        [ ! -e "$DATA/ballast/$part" ] || continue
+        [ "$(free_kib_of "$DATA")" -ge $BALLAST_ROOM ] || break
+        head -c $BALLAST_BYTES /dev/urandom >"$DATA/ballast/new" 2>/dev/null || break
+        mv -f "$DATA/ballast/new" "$DATA/ballast/$part"
+        ballast_made=1
+    done
+    rm -f "$DATA/ballast/new"
+    [ -z "$ballast_made" ] || sync_tree "$DATA/ballast"
 }
 
 drop() { # FILE: gone, and the disk knows
@@ -193,6 +242,7 @@ verb_lease() {
         say left "$left"
         refuse held "another controller is at work"
     fi
+    ballast_fill
     token=$(($(first_line "$DATA/token") + 1))
     echo "$token" | put "$DATA/token"
     failpoint lease-token-counted

@@ -85,9 +85,9 @@ remove_box() {
     failpoint remove-network
     [ "$1" = erase ] || keep_state
     failpoint remove-kept
-    mkdir -p "$DATA/gone"
+    with_room mkdir -p "$DATA/gone" || fail disk "no room"
     rm -rf "$DATA/gone/$BOX"
-    mv "$DIR" "$DATA/gone/$BOX" # from here on there is no such agent
+    with_room mv "$DIR" "$DATA/gone/$BOX" # from here on there is no such agent
     sync "$DATA/gone" "${DIR%/*}"
     failpoint remove-gone
     clean_gone
@@ -104,8 +104,8 @@ keep_state() { # to DATA/kept/NAME, beside what may be there of an earlier one
         nth=$((nth + 1))
         kept=$DATA/kept/$BOX.$nth
     done
-    mkdir -p "$DATA/kept"
-    mv "$DIR/state" "$kept"
+    with_room mkdir -p "$DATA/kept" || fail disk "no room"
+    with_room mv "$DIR/state" "$kept"
     sync "$DATA/kept" "$DIR"
     say kept "$kept"
 }

@@ -177,6 +177,7 @@ verb_tick() { # by the timer, and once after a boot when Docker is there
     exec 9>>"$DATA/lock"
     flock -n 9 || exit 0
     firewall_ok || try firewall firewall_assert
+    ballast_fill
     recover
     [ -z "$UNRECOVERED" ] || fail unrecovered "$UNRECOVERED_WHY"
 }

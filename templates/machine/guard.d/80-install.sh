@@ -40,6 +40,7 @@ install_data() {
         echo "$pool" | put "$DATA/pool"
     fi
     failpoint install-pool
+    ballast_fill
     [ "$(first_line "$DATA/version")" = "$GUARD_VERSION" ] || {
         CHANGED=1
         echo "$GUARD_VERSION" | put "$DATA/version"
@@ -185,7 +186,7 @@ uninstall_meter() { # keep|erase
     remove_container "$CONT.next"
     drop_network
     if [ "$1" = keep ] && [ -d "$DIR/ledger" ]; then
-        mkdir -p "$DATA/kept"
+        with_room mkdir -p "$DATA/kept" || fail disk "no room"
         rm -rf "$DATA/kept/.ledger"
         mv "$DIR/ledger" "$DATA/kept/ledger.$(first_line "$DATA/id")"
     fi
@@ -224,6 +225,6 @@ $manifest"
     for entry in "$DATA"/* "$DATA"/.[!.]*; do
         case $entry in */kept) ;; *) rm -rf "$entry" ;; esac
     done
-    [ -d "$DATA/kept" ] || rmdir "$DATA"
+    [ -d "$DATA/kept" ] || rmdir "$DATA" 2>/dev/null || : # a file system of its own stays, empty
     rm -rf "$RUN"
 }
