@@ -57,7 +57,7 @@ def test_an_image_for_another_architecture_is_refused_before_anything_is_sent(po
         send(port.docker(), made(Cache(tmp_path), "three", {"a": b"x"}, "arm64"), heard, machine=port.name)
     assert heard == []
     assert told.value.where == port.name
-    assert "--arch amd64" in told.value.part("next")
+    assert "clawrack machine list" in told.value.part("next")
 
 
 def test_a_layer_that_was_damaged_in_the_cache_is_not_sent(port: SshPort, tmp_path: Path) -> None:
