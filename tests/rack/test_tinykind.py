@@ -14,14 +14,8 @@ from tests.rack import tinykinds
 from tests.rack.controller import Controller
 from tests.rack.machine import Build, Machine
 
-FAULTS = {
-    "exit:1": "1",
-    "exit:78": "78",
-    "hang": "started",
-    "never_ready": "told so",
-    "wrong": "version = 0",
-    "degraded": "degraded is not empty",
-}
+# The others are told by test_bad_input.py.
+FAULTS = {"exit:1": "1", "hang": "started"}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +37,7 @@ def setup(machine: Machine, name: str) -> tuple[str, ...]:
 
 def test_a_tiny_agent_answers_through_the_meter(told: Machine, controller: Controller, tmp_path: Path) -> None:
     kinds = tinykinds.place(tmp_path)
-    typed = controller.type(*setup(told, "well"), CLAWRACK_KINDS=kinds)
+    typed = controller.type(*setup(told, "well"), more={"CLAWRACK_KINDS": kinds})
     assert typed.code == 0, typed
     receipt = typed.document["receipt"]
     assert "practice" in receipt["answer"]
@@ -58,7 +52,7 @@ def test_a_tiny_agent_with_a_fault_is_refused_with_its_reason(
 ) -> None:
     name = fault.replace(":", "-").replace("_", "-")
     kinds = tinykinds.place(tmp_path, fault=fault, patience=6)
-    typed = controller.type(*setup(told, name), CLAWRACK_KINDS=kinds)
+    typed = controller.type(*setup(told, name), more={"CLAWRACK_KINDS": kinds})
     assert typed.code == 5, typed
     assert FAULTS[fault] in typed.err + typed.out
     assert told.sh(f"docker ps -q --filter name=clawrack-{name}").text == ""
