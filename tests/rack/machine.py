@@ -9,12 +9,13 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import docker
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from tests.rack import engine, hull, image, network, recipe
@@ -112,10 +113,7 @@ class Box:
 
     def remove(self) -> None:
         """Take it off the rack with all its volumes; nothing happens when it is gone already."""
-        try:
-            self.container.remove(force=True, v=True)
-        except NotFound:
-            return
+        _take_off(self.container)
 
     def __enter__(self) -> Self:
         return self
@@ -268,7 +266,18 @@ def reap() -> list[str]:
     for container in api.containers.list(all=True, filters={"label": "clawrack.rack.owner"}):
         pid, _, started = container.labels["clawrack.rack.owner"].partition(".")
         if not Path(f"/proc/{pid}").exists() or _started(int(pid)) != started:
-            container.remove(force=True, v=True)
+            _take_off(container)
             Disk.forget(str(container.name))
             gone.append(str(container.name))
     return gone
+
+
+def _take_off(container: Container) -> None:
+    """Remove a container, which another test run may be removing at the same time."""
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != HTTPStatus.CONFLICT:
+            raise
