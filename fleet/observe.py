@@ -8,7 +8,7 @@ import msgspec
 from fleet.base.clean import line
 from fleet.base.errors import ClawrackError
 from fleet.machine import containers
-from fleet.machine.guard import Guard
+from fleet.machine.guard import Guard, sentence
 from fleet.machine.many import many
 from fleet.machine.port import Port
 from fleet.model import Agent, Machine, Seen, SeenAgent, SeenMachine, State, Wish
@@ -85,7 +85,7 @@ def _agent(name: str, told: dict[str, str]) -> SeenAgent:
         started=of("started_at"),
         exit_code=_number(of("exit_code")),
         on_purpose=of("stopped") == "1",
-        reason=" ".join(filter(None, (of("reason"), of("reason.detail")))),
+        reason=sentence(of("reason"), of("reason.detail")),
         address=of("address"),
         subnet=of("subnet"),
     )

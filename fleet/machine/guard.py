@@ -13,6 +13,7 @@ import msgspec
 
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed, ClawrackError, OurBug, Refused
+from fleet.base.words import find, say
 from fleet.machine.port import Port
 
 GUARD = "/usr/local/lib/clawrack/guard.sh"
@@ -140,7 +141,7 @@ class Guard:
 
     def _error(self, verb: str, code: int, said: Said, err: bytes) -> ClawrackError:
         reason = said.get("reason", "")
-        told = line(" ".join(filter(None, (reason, said.get("detail", ""))))) or line(err) or f"exit {code}"
+        told = sentence(reason, said.get("detail", "")) or line(err) or f"exit {code}"
         where = self.port.name
         if reason == "held":
             holder, left = said.get("holder", "?"), said.get("left", "?")
@@ -180,6 +181,12 @@ def pack(files: Mapping[str, str]) -> bytes:
 def spec(lines: Sequence[str]) -> str:
     """Return the text of a spec."""
     return "".join(f"{text}\n" for text in lines)
+
+
+def sentence(reason: str, detail: str = "") -> str:
+    """Return a reason of the guard's in the language in use, with its detail; a reason without words stays as it is."""
+    key = f"guard.reason.{reason}"
+    return line(": ".join(filter(None, (say(key) if find(key) else reason, detail))))
 
 
 def _already(said: Said) -> bool:
