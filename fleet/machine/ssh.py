@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fleet.base import clean
-from fleet.base.errors import ActionFailed, ClawrackError, Refused, TimedOut, Unreachable
+from fleet.base.errors import ActionFailed, ClawrackError, Refused, TimedOut, Unreachable, WireCut
 from fleet.base.secret import Secret
 from fleet.machine import opening, process, quote, sudo, transport
 from fleet.machine.hostkey import HostKey
@@ -114,7 +114,7 @@ class SshPort:
     def dial(self, address: str, port: int, timeout: float = 10.0) -> ProcessSocket:
         """Connect from the machine to a TCP port that it can reach; see Port."""
         try:
-            stream = self.connect().wire.open("direct-tcpip", transport.tcp_target(address, port), timeout)
+            stream = self._open("direct-tcpip", transport.tcp_target(address, port), timeout)
         except transport.NotOpened as error:
             if error.code == transport.PROHIBITED:
                 raise Refused("ssh.forwarding_off", where=self._name) from error
@@ -132,6 +132,13 @@ class SshPort:
             if self._link is None or not self._link.wire.is_active():
                 self._link = opening.open_link(self._target, self._login, self._host_key, deadline)
             return self._link
+
+    def _open(self, kind: str, fields: bytes, timeout: float) -> Stream:
+        """Open a channel that runs nothing; on a connection that turns out to be dead, once more on a new one."""
+        try:
+            return self.connect().wire.open(kind, fields, timeout)
+        except WireCut:
+            return self.connect().wire.open(kind, fields, timeout)
 
     def close(self) -> None:
         """End the connection, and all that runs on it."""
@@ -195,7 +202,7 @@ class SshPort:
         if not self._needs_sudo():
             try:
                 fields = transport.unix_target(self._docker_socket)
-                stream = self.connect().wire.open("direct-streamlocal@openssh.com", fields, min(_OPENING, timeout))
+                stream = self._open("direct-streamlocal@openssh.com", fields, min(_OPENING, timeout))
             except transport.NotOpened:
                 pass  # Docker is down, or sockets are not forwarded: the server does not say which
             else:

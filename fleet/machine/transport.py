@@ -149,8 +149,16 @@ class Wire(_Transport):
         return stream
 
     def post(self, message: Message) -> None:
-        """Send a message, in its turn."""
-        self._send_user_message(message)
+        """Send a message, in its turn.
+
+        Raises:
+            WireCut: the connection broke while it was sent; it counts as closed from now on.
+        """
+        try:
+            self._send_user_message(message)
+        except (EOFError, OSError) as error:
+            self.close()
+            raise WireCut("wire.cut", where=self.where) from error
 
     def _new_stream(self) -> tuple[Stream, threading.Event]:
         with self.lock:
