@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# Real agents are large and meters count time: these do not run beside one another.
+# The real OpenClaw is large: these do not run beside one another.
 REAL='tests/rack/test_images_openclaw.py tests/rack/test_install_sh_whole.py tests/rack/test_the_thread.py'
 LIMIT=3600 # seconds for one part
 
@@ -122,10 +122,9 @@ make_venv() {
 
 passed=0 failed=0 minutes=''
 
-timed() { # NAME SECONDS-AT-BEGIN
-    took=$(($(date +%s) - $2))
+timed() { # NAME SECONDS
     minutes="$minutes
-$(printf '%8d:%02d  %s' $((took / 60)) $((took % 60)) "$1")"
+$(printf '%8d:%02d  %s' $(($2 / 60)) $(($2 % 60)) "$1")"
 }
 
 check() { # NAME COMMAND…: one check, passed or failed
@@ -133,17 +132,21 @@ check() { # NAME COMMAND…: one check, passed or failed
     shift
     say "── $name"
     if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-    timed "$name" "$begin"
+    timed "$name" $(($(date +%s) - begin))
 }
 
-tests() { # NAME WORDS OF PYTEST…
+run() { # NAME WORDS OF PYTEST…: leaves its results in .artefacts
     name=$1 begin=$(date +%s) code=0
     shift
-    say "── $name"
     rm -f ".artefacts/$name.xml"
     timeout -k 30 "$LIMIT" .venv/bin/python -m pytest --junitxml ".artefacts/$name.xml" "$@" || code=$?
+    printf '%s %s\n' "$code" "$(($(date +%s) - begin))" >".artefacts/$name.end"
+}
+
+count() { # NAME: adds up what `run` left
+    read -r code took <".artefacts/$1.end"
     # shellcheck disable=SC2046 # two numbers
-    set -- $(.venv/bin/python - ".artefacts/$name.xml" "$code" <<'PY'
+    set -- "$1" $(.venv/bin/python - ".artefacts/$1.xml" "$code" <<'PY'
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -155,8 +158,14 @@ good = sum(int(row.get("tests", 0)) - int(row.get("skipped", 0)) for row in rows
 print(max(good, 0), bad or (code not in (0, 5)) * 1)
 PY
 )
-    passed=$((passed + $1)) failed=$((failed + $2))
-    timed "$name" "$begin"
+    passed=$((passed + $2)) failed=$((failed + $3))
+    timed "$1" "$took"
+}
+
+tests() { # NAME WORDS OF PYTEST…
+    say "── $1"
+    run "$@"
+    count "$1"
 }
 
 static() {
@@ -180,10 +189,18 @@ everything() {
         [ ! -e "$file" ] || { leave="$leave --ignore $file" real="$real $file"; }
     done
     # Machines wait more than they compute, and each test file has machines of its own.
+    say '── rack, and beside it openclaw'
     # shellcheck disable=SC2086 # lists of words
-    tests rack tests/rack -n 3 --dist loadfile $leave
+    [ -z "$real" ] || run openclaw $real >.artefacts/openclaw.log 2>&1 </dev/null &
     # shellcheck disable=SC2086
-    [ -z "$real" ] || tests openclaw $real
+    run rack tests/rack -n 3 --dist loadfile --no-loadscope-reorder $leave
+    wait
+    count rack
+    [ -z "$real" ] || {
+        say '── openclaw'
+        cat .artefacts/openclaw.log
+        count openclaw
+    }
 }
 
 leave_engine() {
