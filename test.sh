@@ -192,9 +192,11 @@ everything() {
     say '── rack, and beside it openclaw'
     # shellcheck disable=SC2086 # lists of words
     [ -z "$real" ] || run openclaw $real >.artefacts/openclaw.log 2>&1 </dev/null &
+    trap 'pkill -P "$!" || true; exit 130' INT TERM # its machines are taken away by the next run
     # shellcheck disable=SC2086
     run rack tests/rack -n 3 --dist loadfile --no-loadscope-reorder $leave
     wait
+    trap - INT TERM
     count rack
     [ -z "$real" ] || {
         say '── openclaw'
