@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# The real OpenClaw is large: these do not run beside one another.
+# Real agents are large and meters count time: these do not run beside one another.
 REAL='tests/rack/test_images_openclaw.py tests/rack/test_install_sh_whole.py tests/rack/test_the_thread.py'
 LIMIT=3600 # seconds for one part
 
@@ -122,9 +122,10 @@ make_venv() {
 
 passed=0 failed=0 minutes=''
 
-timed() { # NAME SECONDS
+timed() { # NAME SECONDS-AT-BEGIN
+    took=$(($(date +%s) - $2))
     minutes="$minutes
-$(printf '%8d:%02d  %s' $(($2 / 60)) $(($2 % 60)) "$1")"
+$(printf '%8d:%02d  %s' $((took / 60)) $((took % 60)) "$1")"
 }
 
 check() { # NAME COMMAND…: one check, passed or failed
@@ -132,21 +133,17 @@ check() { # NAME COMMAND…: one check, passed or failed
     shift
     say "── $name"
     if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-    timed "$name" $(($(date +%s) - begin))
+    timed "$name" "$begin"
 }
 
-run() { # NAME WORDS OF PYTEST…: leaves its results in .artefacts
+tests() { # NAME WORDS OF PYTEST…
     name=$1 begin=$(date +%s) code=0
     shift
+    say "── $name"
     rm -f ".artefacts/$name.xml"
     timeout -k 30 "$LIMIT" .venv/bin/python -m pytest --junitxml ".artefacts/$name.xml" "$@" || code=$?
-    printf '%s %s\n' "$code" "$(($(date +%s) - begin))" >".artefacts/$name.end"
-}
-
-count() { # NAME: adds up what `run` left
-    read -r code took <".artefacts/$1.end"
     # shellcheck disable=SC2046 # two numbers
-    set -- "$1" $(.venv/bin/python - ".artefacts/$1.xml" "$code" <<'PY'
+    set -- $(.venv/bin/python - ".artefacts/$name.xml" "$code" <<'PY'
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -158,14 +155,8 @@ good = sum(int(row.get("tests", 0)) - int(row.get("skipped", 0)) for row in rows
 print(max(good, 0), bad or (code not in (0, 5)) * 1)
 PY
 )
-    passed=$((passed + $2)) failed=$((failed + $3))
-    timed "$1" "$took"
-}
-
-tests() { # NAME WORDS OF PYTEST…
-    say "── $1"
-    run "$@"
-    count "$1"
+    passed=$((passed + $1)) failed=$((failed + $2))
+    timed "$name" "$begin"
 }
 
 static() {
@@ -189,20 +180,10 @@ everything() {
         [ ! -e "$file" ] || { leave="$leave --ignore $file" real="$real $file"; }
     done
     # Machines wait more than they compute, and each test file has machines of its own.
-    say '── rack, and beside it openclaw'
     # shellcheck disable=SC2086 # lists of words
-    [ -z "$real" ] || run openclaw $real >.artefacts/openclaw.log 2>&1 </dev/null &
-    trap 'pkill -P "$!" || true; exit 130' INT TERM # its machines are taken away by the next run
+    tests rack tests/rack -n 3 --dist loadfile $leave
     # shellcheck disable=SC2086
-    run rack tests/rack -n 3 --dist loadfile --no-loadscope-reorder $leave
-    wait
-    trap - INT TERM
-    count rack
-    [ -z "$real" ] || {
-        say '── openclaw'
-        cat .artefacts/openclaw.log
-        count openclaw
-    }
+    [ -z "$real" ] || tests openclaw $real
 }
 
 leave_engine() {

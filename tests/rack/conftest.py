@@ -8,13 +8,6 @@ from tests.rack import machine as machines
 from tests.rack.machine import Build, Machine
 from tests.rack.neighbour import Neighbour
 
-# Parallel runs take a file as a whole: the longest first, or one of them ends long after all others.
-LONG = ("test_install_sh.py", "test_bad_input.py", "test_guard_life.py", "test_guard_failpoints.py", "test_prepare.py")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
-
 
 @pytest.fixture(scope="session", autouse=True)
 def cleared() -> None:
