@@ -87,8 +87,45 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: str = "POST"
 
 
+class Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a new browser is let in; the calls are probes, their paths dotted paths into JSON.
+
+    Attributes:
+        seconds: for how long after the page was opened requests are approved.
+        list: asks what waits.
+        pending: where in its answer the list of requests stands.
+        request: where in a request its name stands.
+        matches: what else must stand in a request for it to come from the page.
+        approve: lets a request in; ``{request}`` in its body is its name.
+    """
+
+    seconds: int
+    list: Probe
+    pending: str
+    request: str
+    approve: Probe
+    matches: dict[str, str] = {}
+
+
+class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Its own page, at the cage's port.
+
+    Attributes:
+        path: where it begins.
+        fragment: what follows ``#`` to log in; ``{NAME}`` is a secret by its name. A fragment is never sent on.
+        pairing: how a new browser is let in; None where the page asks for no more than the fragment.
+    """
+
+    path: str = "/"
+    fragment: str = ""
+    pairing: Pairing | None = None
+
+
 class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A kind of agent; ``context_window`` and ``max_tokens`` are what its model is announced with."""
+    """A kind of agent.
+
+    ``context_window`` and ``max_tokens`` are what its model is announced with; ``page`` is None where it has none.
+    """
 
     name: str
     version: str
@@ -97,6 +134,7 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secrets: Secrets
     probes: Probes
     ask: Ask
+    page: Page | None = None
     context_window: int = 128_000
     max_tokens: int = 8_192
 

@@ -5,12 +5,15 @@ wish always gives the same name, and a second apply finds nothing to do.
 """
 
 import hashlib
+import itertools
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 PRACTICE = "practice"
 HERE = "here"
+FIRST_PAGE = 18700
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -49,6 +52,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ref: where the image came from: ``REPOSITORY@DIGEST``, or our own name of what we built.
         model: the name of the route at the meter.
         proven: the release that answered a message when it was set up.
+        page: the port of the controller at which its own page is opened; 0 is the first, ``FIRST_PAGE``.
     """
 
     kind: str
@@ -58,6 +62,18 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ref: str = ""
     model: str = PRACTICE
     proven: str = ""
+    page: int = 0
+
+    @property
+    def page_port(self) -> int:
+        """The port of the controller at which its own page is opened; its page accepts calls from there alone."""
+        return self.page or FIRST_PAGE
+
+
+def free_page(agents: Iterable[Agent]) -> int:
+    """Return the lowest page port that none of the agents has, for a new one."""
+    taken = {agent.page_port for agent in agents}
+    return next(port for port in itertools.count(FIRST_PAGE) if port not in taken)
 
 
 class Wish(msgspec.Struct, frozen=True):

@@ -14,7 +14,6 @@ from fleet.kinds import Cage, Kind
 from fleet.model import Agent, Target
 
 METER_URL = "http://meter:8080/v1"
-PAGE_PORT = 18700  # the local port of `agent open`; the kind's page accepts calls from this origin only
 
 
 def target(name: str, agent: Agent, kind: Kind, configs: dict[str, str]) -> Target:
@@ -26,7 +25,7 @@ def target(name: str, agent: Agent, kind: Kind, configs: dict[str, str]) -> Targ
         kind: of the agent.
         configs: the templates of its configuration, by file name.
     """
-    values = _values(name, kind)
+    values = _values(name, agent, kind)
     files = {file.removesuffix(".j2"): _template(text).render(values) for file, text in configs.items()}
     return Target(image=agent.image, spec=_spec(agent, kind), files=files)
 
@@ -37,11 +36,11 @@ def configs(home: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted((home / "config").iterdir())}
 
 
-def _values(name: str, kind: Kind) -> dict[str, Any]:
+def _values(name: str, agent: Agent, kind: Kind) -> dict[str, Any]:
     return {
         "name": name,
         "port": kind.cage.port,
-        "page_port": PAGE_PORT,
+        "page_port": agent.page_port,
         "meter_url": METER_URL,
         "secrets_file": f"{kind.cage.secrets}/{kind.secrets.file}",
         "context_window": kind.context_window,
