@@ -54,7 +54,7 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
     return room + text if right else text + room
 
 
-class RowGrid(ScrollView, can_focus=True):
+class RowGrid(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows under headings, with a cursor and marks; both stay with a row's id when its place changes.
 
     Args:
@@ -62,6 +62,8 @@ class RowGrid(ScrollView, can_focus=True):
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--header", "grid--cursor", *(f"grid--{name}" for name in _STYLES)}
+
+    DEFAULT_CSS = "RowGrid { scrollbar-gutter: stable; scrollbar-size-vertical: 1; }"
 
     class Opened(Message):
         """A row was chosen by Enter or by a second click."""
@@ -136,7 +138,7 @@ class RowGrid(ScrollView, can_focus=True):
         self.virtual_size = Size(self._width(), len(order) + 1)
         shift = self._places.get(self.cursor or "", 0) - before
         if shift and self.top <= before < self.top + self.room:
-            self.scroll_to(y=self.top + shift, animate=False)
+            self.scroll_to(y=self.top + shift, animate=False, force=True)
         self.refresh()
 
     def redraw(self, dirty: Iterable[str]) -> None:
@@ -237,9 +239,9 @@ class RowGrid(ScrollView, can_focus=True):
 
     def _bring(self, place: int) -> None:
         if place < self.top:
-            self.scroll_to(y=place, animate=False)
+            self.scroll_to(y=place, animate=False, force=True)
         elif self.room and place >= self.top + self.room:
-            self.scroll_to(y=place - self.room + 1, animate=False)
+            self.scroll_to(y=place - self.room + 1, animate=False, force=True)
 
     # ---- marks -----------------------------------------------------------------------------------------------------
 
