@@ -167,8 +167,8 @@ def setup(answers: "Answers", listen: Listener, asks: "Asks") -> "Receipt | None
                 site.guard.image(site.lease, found.id)
         return found.id, found.ref
 
-    def reached(given: "Answers", person: "Asks", told: Listener) -> "Reached":
-        return reach.reach(given, person, fleet.wish(), (controller_key(), pins()), told)
+    def reached(given: "Answers", person: "Asks") -> "Reached":
+        return reach.reach(given, person, fleet.wish(), (controller_key(), pins()))
 
     tools = flow.Tools(fleet=fleet, journals=places.state() / "machines", reach=reached, image=image)
     return flow.setup(answers, tools, listen, asks)

@@ -1,8 +1,8 @@
-"""First contact with a machine over SSH: its host key pinned, our key installed, and proven before we rely on it.
+"""First contact with a machine over SSH: it is met, looked at, and only then do we stay.
 
 The order matters. The host key is settled before anything is sent, even a name. A password is asked for once and tried
-once, for servers ban whoever fails twice. The connection that a person opened stays until a second one, by our key
-alone, has worked.
+once, for servers ban whoever fails twice. Meeting a machine writes nothing; staying pins its host key and installs our
+key. The connection that a person opened lasts until a second one, by our key alone, has worked.
 """
 
 import time
@@ -62,31 +62,77 @@ class Visit:
     with_key: PersonKey | None = None
 
 
-def first_contact(visit: Visit, answers: Answers, listener: Listener) -> Port:
-    """Reach a machine, make our key open it, and return it; ``root=True`` asks for a password when it must.
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A machine that was met, and that nothing has been written to: neither there, nor of it here.
+
+    Attributes:
+        visit: where it is.
+        host_key: what it showed, and somebody vouches for.
+        port: of it, by whichever login opens it now; ``root=True`` asks for a password when it must.
+        known: whether the host key is pinned already.
+        ours: whether our key alone opens it already.
+        asked: the login's password, where it was or will be needed.
+    """
+
+    visit: Visit
+    host_key: HostKey
+    port: Port
+    known: bool
+    ours: bool
+    asked: "_Once"
+
+    def stay(self, listener: Listener) -> Port:
+        """Pin the host key, install our key and prove it; return the machine, reached by our key from now on.
+
+        Raises:
+            ActionFailed: our key could not be installed, or does not open the login.
+            Unreachable: the wire was cut.
+        """
+        visit = self.visit
+        if not self.known:
+            visit.pins.pin(visit.name, visit.target, self.host_key)
+        if self.ours:
+            listener(Event(kind="already", subject=visit.name, step="step.key"))
+            return self.port
+        started = time.monotonic()
+        listener(Event(kind="begun", subject=visit.name, step="step.key"))
+        _install(self.port, visit.key)
+        ours = SshPort(visit.name, visit.target, KeyLogin(visit.key), self.host_key)
+        if not _opens(ours):
+            raise ActionFailed("bootstrap.key_not_taken", where=visit.name, user=visit.target.user)
+        self.port.close()  # not before the second connection has worked
+        listener(Event(kind="done", subject=visit.name, step="step.key", elapsed=time.monotonic() - started))
+        return _rising(visit, ours, KeyLogin(visit.key), self.host_key, self.asked)
+
+
+def meet(visit: Visit, answers: Answers) -> Met:
+    """Reach a machine by our key, or by the person's login; nothing is written, here or there.
 
     Raises:
         Refused: the host key is not trusted, changed, or shown by two machines; no passwords are taken.
         BadInput: the password is wrong.
-        ActionFailed: our key could not be installed, or does not open the login.
         Unreachable: nobody there.
     """
     asked = _Once(visit, answers)
-    host_key = trust(visit, answers)
-    port = SshPort(visit.name, visit.target, KeyLogin(visit.key), host_key)
-    if _opens(port):
-        listener(Event(kind="already", subject=visit.name, step="step.key"))
-    else:
+    host_key, known = trust(visit, answers)
+    login: Login = KeyLogin(visit.key)
+    port = SshPort(visit.name, visit.target, login, host_key)
+    ours = _opens(port)
+    if not ours:
         login = _login(visit, asked)
-        started = time.monotonic()
-        listener(Event(kind="begun", subject=visit.name, step="step.key"))
-        _let_in(visit, login, host_key, port)
-        listener(Event(kind="done", subject=visit.name, step="step.key", elapsed=time.monotonic() - started))
+        port = SshPort(visit.name, visit.target, login, host_key)
+        port.connect()  # the one attempt
+    return Met(visit, host_key, _rising(visit, port, login, host_key, asked), known, ours, asked)
+
+
+def _rising(visit: Visit, port: Port, login: Login, host_key: HostKey, asked: "_Once") -> Port:
+    """Return the machine with root's rights to be had, whoever logs in."""
     if visit.target.user == "root":
         return port
 
     def again(password: Secret) -> Port:
-        return SshPort(visit.name, visit.target, KeyLogin(visit.key), host_key, sudo_password=password)
+        return SshPort(visit.name, visit.target, login, host_key, sudo_password=password)
 
     return RisingPort(port, asked, again)
 
@@ -105,8 +151,8 @@ class _Once:
         return self._said[0]
 
 
-def trust(visit: Visit, answers: Answers) -> HostKey:
-    """Return the machine's host key, pinned; nothing but a key exchange has happened with it.
+def trust(visit: Visit, answers: Answers) -> tuple[HostKey, bool]:
+    """Return the machine's host key, vouched for, and whether it is pinned; no more than a key exchange has happened.
 
     Raises:
         Refused: nobody vouches for it, it changed, or two machines show it.
@@ -119,9 +165,7 @@ def trust(visit: Visit, answers: Answers) -> HostKey:
     verdict: Verdict = visit.pins.settle(visit.name, visit.target, shown)
     if not vouched:
         _ask(visit, shown, verdict, answers)
-    if not isinstance(verdict, Known):
-        visit.pins.pin(visit.name, visit.target, shown)
-    return shown
+    return shown, isinstance(verdict, Known)
 
 
 def _ask(visit: Visit, shown: HostKey, verdict: Verdict, answers: Answers) -> None:
@@ -165,17 +209,6 @@ def _login(visit: Visit, asked: _Once) -> Login:
     return PasswordLogin(password)
 
 
-def _let_in(visit: Visit, login: Login, host_key: HostKey, ours: SshPort) -> None:
-    """Install our key by the person's login, and prove it by a second connection before the first is closed."""
-    door = SshPort(visit.name, visit.target, login, host_key)
-    try:
-        _install(door, visit.key)
-        if not _opens(ours):
-            raise ActionFailed("bootstrap.key_not_taken", where=visit.name, user=visit.target.user)
-    finally:
-        door.close()
-
-
 def _opens(port: SshPort) -> bool:
     """Return whether our key alone opens the login and runs a command."""
     try:
@@ -186,7 +219,7 @@ def _opens(port: SshPort) -> bool:
         raise
 
 
-def _install(door: SshPort, key: ControllerKey) -> None:
+def _install(door: Port, key: ControllerKey) -> None:
     ran = remote.run(door, "authorize.sh", "add", key.public, root=False)
     if ran.code:
         reason = remote.answers(ran.out).get("reason") or remote.last_words(ran)

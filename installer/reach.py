@@ -2,6 +2,7 @@
 
 import getpass
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,24 +19,26 @@ from fleet.machine.target import Target, parse
 from fleet.model import HERE, Machine, Wish
 from installer import rising
 from installer.answers import Answers, Asks
-from installer.bootstrap import Visit, first_contact
+from installer.bootstrap import Visit, meet
 
 _USUAL_LONGEST = 40
 
 
 @dataclass(frozen=True)
 class Reached:
-    """A machine that answers.
+    """A machine that answers, and that nothing has been written to.
 
     Attributes:
         name: in the fleet.
         machine: how it is reached.
         port: of it; ``root=True`` asks for a password when it must.
+        stay: makes our key open it, where it is another computer, and returns it by that key.
     """
 
     name: str
     machine: Machine
     port: Port
+    stay: Callable[[Listener], Port]
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,17 @@ class Person:
         return self.answers.password or self.asks.secret("setup.ask.password", user=user, place=place, typed=typed)
 
 
-def reach(answers: Answers, asks: Asks, wish: Wish, door: tuple[ControllerKey, Pins], listen: Listener) -> Reached:
-    """Reach the machine of the answers.
+def reach(answers: Answers, asks: Asks, wish: Wish, door: tuple[ControllerKey, Pins]) -> Reached:
+    """Reach the machine of the answers; nothing is written before `Reached.stay`.
 
     Args:
         answers: ``machine`` says which.
         asks: whoever confirms a host key and knows a password.
         wish: the fleet, whose machines keep their names.
         door: this controller's key, and the host keys that are trusted.
-        listen: hears the steps.
 
     Raises:
-        ClawrackError: as `first_contact` says.
+        ClawrackError: as `meet` says.
     """
     person = Person(answers, asks)
     if answers.machine == HERE:
@@ -93,15 +95,15 @@ def reach(answers: Answers, asks: Asks, wish: Wish, door: tuple[ControllerKey, P
     theirs = PersonKey(Path(answers.key)) if answers.key else None
     if theirs:
         _ = theirs.private  # a key that cannot be read is told before anything is sent
-    port = first_contact(Visit(name, target, key, pins, theirs), person, listen)
+    met = meet(Visit(name, target, key, pins, theirs), person)
     machine = Machine(address=target.address, port=target.port, user=target.user)
-    return Reached(name, machine, port)
+    return Reached(name, machine, met.port, met.stay)
 
 
 def _here(person: Person, wish: Wish) -> Reached:
     name = next((name for name, machine in wish.machines.items() if machine.local), HERE)
     port = rising.here(LocalPort(name), lambda: person.password(getpass.getuser(), name))
-    return Reached(name, Machine(address=HERE), port)
+    return Reached(name, Machine(address=HERE), port, lambda _: port)
 
 
 def _name(target: Target, wish: Wish, pins: Pins) -> str:

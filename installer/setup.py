@@ -5,13 +5,14 @@ machine it changes nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 import msgspec
 
 from fleet import load, observe
+from fleet.actions import AnyAction
 from fleet.api import Fleet
 from fleet.base.errors import Refused, Unreachable
 from fleet.base.event import Event, Listener
@@ -45,7 +46,7 @@ class Tools:
 
     fleet: Fleet
     journals: Path
-    reach: Callable[[Answers, Asks, Listener], Reached]
+    reach: Callable[[Answers, Asks], Reached]
     image: Callable[[Port, str, str, Listener], tuple[str, str]]
 
 
@@ -59,14 +60,17 @@ def setup(answers: Answers, tools: Tools, listen: Listener, asks: Asks) -> Recei
     kind(answers.kind)  # a mistyped kind or name is told before anything is touched
     if answers.name:
         agent_name(answers.name)
-    there = tools.reach(run.answers, asks, listen)
+    there = tools.reach(run.answers, asks)
     agent = run.agent_name(there.name)
-    facts = run.judged(there, new=agent not in tools.fleet.wish().agents)
+    new = agent not in tools.fleet.wish().agents
+    facts = run.judged(there, new=new)
     if answers.plan:
         prepare(there.port, facts, tools.journals, listen, plan_only=True)
+        run.foretold(there, agent)
         return None
-    if not answers.yes and agent not in tools.fleet.wish().agents:
+    if not answers.yes and new:
         _consent(asks, agent, there.name, facts, run.answers.machine)
+    there = replace(there, port=there.stay(listen))
     changed = bool(prepare(there.port, facts, tools.journals, listen))
     wish = run.written(there, agent)
     return run.deployed(wish, agent, changed=changed)
@@ -121,6 +125,22 @@ class _Run:
         free = (f"{wanted}-{n}" if n > 1 else wanted for n in range(1, len(agents) + 2))
         return min(mine) if mine else next(name for name in free if name not in agents)
 
+    def foretold(self, there: Reached, agent: str) -> None:
+        """Say what would follow once the machine is ready; nothing is changed."""
+        wish = self.tools.fleet.wish()
+        which = kind(self.answers.kind)
+
+        def tell(step: str, **params: str) -> None:
+            self.listen(Event(kind="note", subject=there.name, step=step, params=params))
+
+        if there.name in wish.machines:
+            for action in self.tools.fleet.plan(_part(wish, there.name)).actions:
+                tell("setup.would.action", does=say(action.step, **_named(action)), why=say(action.reason))
+        else:
+            tell("setup.would.meter")
+        if agent not in wish.agents:
+            tell("setup.would.agent", agent=agent, kind=which.name, version=which.version)
+
     def written(self, there: Reached, agent: str) -> Wish:
         """Write the machine's and the agent's files, images resolved; return the wish for this machine alone."""
         self._write_machine(there)
@@ -129,9 +149,7 @@ class _Run:
             image, ref = self.tools.image(there.port, which.name, self.answers.image_source, self.listen)
             made = Agent(kind=which.name, machine=there.name, version=which.version, image=image, ref=ref)
             load.save_agent(self.tools.fleet.folder, agent, made)
-        after = self.tools.fleet.wish()
-        mine = {name: found for name, found in after.agents.items() if found.machine == there.name}
-        return Wish(machines={there.name: after.machines[there.name]}, agents=mine)
+        return _part(self.tools.fleet.wish(), there.name)
 
     def _write_machine(self, there: Reached) -> None:
         machines = self.tools.fleet.wish().machines
@@ -180,6 +198,16 @@ class _Run:
         return lambda kind, elapsed: self.listen(
             Event(kind=kind, subject=subject, step=step, params=params, elapsed=elapsed)
         )
+
+
+def _part(wish: Wish, machine: str) -> Wish:
+    """Return the part of the wish that is this machine's."""
+    mine = {name: found for name, found in wish.agents.items() if found.machine == machine}
+    return Wish(machines={machine: wish.machines[machine]}, agents=mine)
+
+
+def _named(action: AnyAction) -> dict[str, str]:
+    return {key: str(getattr(action, key)) for key in ("agent", "of", "machine") if hasattr(action, key)}
 
 
 def _receipt(wish: Wish, agent: str, *, changed: bool) -> Receipt:

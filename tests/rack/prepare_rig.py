@@ -14,7 +14,7 @@ from fleet.machine.hostkey import HostKey
 from fleet.machine.pins import Moved, Pins, Unknown
 from fleet.machine.port import Port
 from fleet.machine.target import Target
-from installer.bootstrap import Visit, first_contact
+from installer.bootstrap import Visit, meet
 from installer.facts import look
 from installer.provision import prepare
 from tests.rack.machine import Machine
@@ -62,7 +62,7 @@ class Controller:
 
     def reach(self, machine: Machine, person: Person, user: str = "root", listener: Listener = ignore) -> Port:
         visit = Visit("m1", Target(machine.address, user=user), self.key, Pins(self.home / "hosts.json"))
-        return first_contact(visit, person, listener)
+        return meet(visit, person).stay(listener)
 
     def prepare(self, port: Port, *, plan_only: bool = False, also: Listener = ignore) -> list[str]:
         self.events.clear()
@@ -118,7 +118,7 @@ def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> lis
 def main() -> None:
     home, address, user = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     visit = Visit("m1", Target(address, user=user), Controller(home).key, Pins(home / "hosts.json"))
-    port = first_contact(visit, Person(sys.stdin.read()), ignore)
+    port = meet(visit, Person(sys.stdin.read())).stay(ignore)
 
     def tell(event: Event) -> None:
         print(json.dumps([event.kind, event.step, event.params]), flush=True)

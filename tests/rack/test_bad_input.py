@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fleet.machine import hostkey
+from fleet.machine.pins import Pins
+from fleet.machine.target import Target
 from tests.rack import faults
 from tests.rack.controller import Controller, Typed
 from tests.rack.machine import Build, Machine, User
@@ -119,10 +122,29 @@ def test_a_changed_host_key_stops_everything_with_both_fingerprints(controller: 
     with Machine() as machine:
         old = machine.fingerprint()
         words = ("setup", "--machine", f"root@{machine.address}", "--key", str(machine.key), "--yes")
-        controller.done(*words, "--fingerprint", old, "--plan")
+        Pins(controller.folder / "state/clawrack/hosts.json").pin(
+            "m1", Target(machine.address), hostkey.fetch(Target(machine.address))
+        )
         machine.new_host_key()
         told(controller.type(*words), 3, old, machine.fingerprint())
         controller.done(*words, "--fingerprint", machine.fingerprint(), "--plan")
+
+
+def test_a_plan_writes_nothing_here_or_there_and_says_all_that_would_be_done(
+    bare: Machine, controller: Controller
+) -> None:
+    before = bare.sh("find / -xdev -newer /etc/hostname -type f -path '*ssh*' 2>/dev/null; ls -a /root /var/lib").text
+    words = ("setup", "--machine", f"root@{bare.address}", "--fingerprint", bare.fingerprint(), "--password-stdin")
+    printed = controller.type(*words, "--yes", "--plan", stdin=f"{PASSWORD}\n")
+    assert printed.code == 0, printed.err
+    for would in ("Docker and tools", "guard would be installed", "meter would be", "openclaw", "Nothing was changed"):
+        assert would in printed.out
+    assert (
+        bare.sh("find / -xdev -newer /etc/hostname -type f -path '*ssh*' 2>/dev/null; ls -a /root /var/lib").text
+        == before
+    )
+    assert not (controller.folder / "state/clawrack/hosts.json").exists()
+    assert not list((controller.folder / "config").rglob("*.yaml"))
 
 
 def test_a_disk_without_room_is_told_before_anything_is_changed(controller: Controller) -> None:

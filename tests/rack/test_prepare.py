@@ -88,7 +88,7 @@ def test_a_user_that_sudo_does_not_know_changes_nothing(bare: Machine, tmp_path:
 def test_root_by_password_becomes_ready_past_a_held_lock_and_a_cut_wire(bare: Machine, controller: Controller) -> None:
     person = Person(ROOT)
     port = controller.reach(bare, person)
-    assert person.asked == ["password root"]
+    assert person.asked == [f"trust {bare.fingerprint()}", "password root"]
     bare.sh(HOLD)
     time.sleep(0.3)
     facts = look(port)
