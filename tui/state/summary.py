@@ -39,8 +39,8 @@ def summed(
 ) -> Summary:
     """Return the summary of these rows; ``own`` is what the store knows beside them (doing, trouble, loaded)."""
     machines = [row for row in rows.values() if isinstance(row, MachineRow)]
-    fresh = {row.id: row.fresh(now) for row in machines}
-    ages: dict[Fresh, int] = dict(Counter(fresh.values()))
+    fresh: dict[str, Fresh] = {row.id: row.fresh(now) for row in machines}
+    ages = dict(Counter(fresh.values()))
     states: Counter[str] = Counter()
     for machine, ids in members.items():
         hidden = fresh[machine] in {"dark", "never"}
