@@ -2,19 +2,21 @@
 
 import difflib
 import importlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import typer
 from typer._click.core import Command, Context, Parameter
+from typer._click.exceptions import UsageError
 from typer._coercion import RuntimeParam
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from clawrack.cli.pages import page
 from fleet.base.errors import BadInput
 
-NOUNS = ("setup", "agent", "machine", "status", "usage")
+NOUNS = ("setup", "agent", "machine", "status", "usage", "schema")
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,44 @@ def plain(params: list[Parameter]) -> list[Parameter]:
     return params
 
 
+def options_have_values(params: Sequence[Parameter], args: Sequence[str], path: str) -> None:
+    """Check that no option takes the next option for its value: ``--machine --yes`` names no machine.
+
+    Raises:
+        BadInput: one does.
+    """
+    options = [param for param in params if param.param_type_name == "option"]
+    names = {name for param in options for name in (*param.opts, *param.secondary_opts)}
+    takers = {name for param in options if not getattr(param, "is_flag", False) for name in param.opts}
+    for word, after in itertools.pairwise(itertools.takewhile(lambda word: word != "--", args)):
+        if word in takers and after in names:
+            raise BadInput("line.no_value", option=word, path=path)
+
+
 class Verb(TyperCommand):
     """A command that does something."""
 
     def get_params(self, ctx: Context) -> list[Parameter]:
         """Return its arguments and options."""
         return plain(super().get_params(ctx))
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the line.
+
+        Raises:
+            BadInput: a word is left over, or an option lacks its value.
+            UsageError: it cannot be read; the context says which command it was for.
+        """
+        options_have_values(self.get_params(ctx), args, ctx.command_path)
+        ctx.allow_extra_args = True
+        try:
+            left = super().parse_args(ctx, list(args))
+        except UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+        if left and not ctx.resilient_parsing:
+            raise BadInput("line.too_much", word=left[0], path=ctx.command_path)
+        return left
 
     def get_help(self, ctx: Context) -> str:
         """Return its page."""
@@ -56,11 +90,19 @@ class Noun(TyperGroup):
 
     def get_help(self, ctx: Context) -> str:
         """Return its page."""
-        return page(ctx, self.list_commands(ctx))
+        return page(ctx, self.shown(ctx))
+
+    def shown(self, ctx: Context) -> list[str]:
+        """Return the names of the commands below it that are for people."""
+        return [name for name in self.list_commands(ctx) if not getattr(self.get_command(ctx, name), "hidden", False)]
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Read the line; with nothing on it, ask for the page."""
-        return super().parse_args(ctx, args or ["--help"])
+        try:
+            return super().parse_args(ctx, args or ["--help"])
+        except UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
         """Return the command that the line names.
@@ -70,7 +112,7 @@ class Noun(TyperGroup):
         """
         names = self.list_commands(ctx)
         if not args[0].startswith("-") and args[0] not in names:
-            raise _unknown(args[0], ctx.command_path, names)
+            raise _unknown(args[0], ctx.command_path, self.shown(ctx))
         return super().resolve_command(ctx, args)
 
 
@@ -82,14 +124,23 @@ class Root(Noun):
         del ctx
         return list(NOUNS)
 
+    def shown(self, ctx: Context) -> list[str]:
+        """Return the nouns; none is hidden, and none is imported for this."""
+        return self.list_commands(ctx)
+
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """Return a noun's command, importing its module."""
         del ctx
         if cmd_name not in NOUNS:
             return None
-        command = typer.main.get_command(importlib.import_module(f"clawrack.cli.{cmd_name}").app)
+        command = typer.main.get_command(importlib.import_module(f"clawrack.cli.{module_of(cmd_name)}").app)
         command.name = cmd_name
         return command
+
+
+def module_of(noun: str) -> str:
+    """Return the name of a noun's module: a hyphen is an underscore there, and `self` is no name for a module."""
+    return "self_" if noun == "self" else noun.replace("-", "_")
 
 
 def noun() -> typer.Typer:

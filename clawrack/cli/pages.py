@@ -14,11 +14,14 @@ def page(ctx: Context, commands: Iterable[str] = ()) -> str:
     """Return the help page of the command that the context stands for; ``commands`` are those below it."""
     path = tuple(ctx.command_path.split()[1:])
     params = [param for param in ctx.command.get_params(ctx) if not getattr(param, "hidden", False)]
+    arguments = [param for param in params if param.param_type_name == "argument"]
+    options = [param for param in params if param.param_type_name != "argument"]
     blocks = [
-        [f"{say('help.heading.usage')}{usage(ctx, params, commands)}"],
+        wrap(f"{say('help.heading.usage')}{usage(ctx, params, commands)}", WIDE),
         wrap(say(_key(path)), WIDE, "  "),
         _section("help.heading.commands", [(name, say(_key((*path, name)))) for name in commands]),
-        _section("help.heading.options", [_row(path, param) for param in params]),
+        _section("help.heading.arguments", [_row(path, param) for param in arguments]),
+        _section("help.heading.options", [_row(path, param) for param in options]),
         [say("help.heading.example"), *(f"  {line}" for line in say(f"{_key(path)}.example").splitlines())],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)

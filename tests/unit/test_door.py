@@ -1,8 +1,10 @@
 """The door: what a line of the command line ends with, and what is said where it cannot be carried out."""
 
+import itertools
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ import pytest
 
 from clawrack.cli import door, failing
 from clawrack.cli.frame import NOUNS
+from clawrack.cli.terminal import width
 from fleet.base import words
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
 from fleet.base.secret import Secret
@@ -55,7 +58,14 @@ def test_every_command_has_a_page_with_an_example_that_it_understands(
         words.choose("en")
     example = page[page.index(heading) + len(heading) :].strip().splitlines()
     assert all(line.strip().startswith(" ".join(("clawrack", *command))) for line in example[:1])
-    assert all(len(line) <= 80 for line in page.splitlines())
+    assert [line for line in page.splitlines() if width(line) > 80] == []
+
+
+def test_arguments_stand_under_a_heading_of_their_own(home: Path) -> None:
+    page = clawrack(home, "agent", "ask", "--help").stdout
+    arguments, options = page.index("Arguments\n"), page.index("Options\n")
+    assert arguments < page.index("  TEXT") < options < page.index("  --wait")
+    assert "Arguments" not in clawrack(home, "status", "--help").stdout
 
 
 def test_the_word_alone_shows_the_page(home: Path) -> None:
@@ -73,16 +83,45 @@ def test_the_word_alone_shows_the_page(home: Path) -> None:
         (("agent", "ask", "helper"), "TEXT is missing"),
         (("agent", "logs", "helper", "--tail", "many"), "The value of --tail cannot be used"),
         (("setup", "--image-source", "thin-air"), "The value of --image-source cannot be used"),
+        (
+            ("agent", "logs", "helper", "--tail", "-3"),
+            "The value of --tail cannot be used: it must be a whole number, 0",
+        ),
         (("setup", "--name"), "--name needs a value"),
-        (("status", "now"), "This line cannot be read"),
+        (("setup", "--machine", "--yes"), "--machine needs a value"),
+        (("status", "--json=yes"), "--json takes no value"),
+        (("status", "now"), "`now` is one word too many here"),
     ],
 )
-def test_a_line_that_cannot_be_read_is_explained(home: Path, line: Sequence[str], said: str) -> None:
+def test_a_line_that_cannot_be_read_is_explained_and_the_page_that_helps_is_named(
+    home: Path, line: Sequence[str], said: str
+) -> None:
     done = clawrack(home, *line)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"✗ {said}")
-    assert done.stderr.splitlines()[-1].startswith("  → clawrack")
+    known = list(itertools.takewhile(lambda word: word in {*NOUNS, "ask", "logs"}, line))
+    assert done.stderr.splitlines()[-1].startswith(" ".join(("  → clawrack", *known)))
+    assert done.stderr.splitlines()[-1].endswith("--help")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("status", "--frob"),
+        ("agent", "ask", "helper"),
+        ("agent", "logs", "helper", "--tail", "many"),
+        ("agent", "logs", "helper", "--tail", "-3"),
+        ("setup", "--image-source", "thin-air"),
+        ("setup", "--name"),
+        ("status", "--json=yes"),
+        ("status", "now"),
+    ],
+)
+def test_no_sentence_of_the_line_reader_stays_english(home: Path, line: Sequence[str]) -> None:
+    said = clawrack(home, *line, language="zh").stderr.splitlines()[0]
+    ours = {*line, "TEXT", "auto", "registry", "build", "--json"}
+    assert [word for word in re.findall("[A-Za-z-]{2,}", said) if word not in ours] == []
 
 
 def test_a_line_that_cannot_be_read_is_explained_in_chinese(home: Path) -> None:
