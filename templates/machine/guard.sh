@@ -28,6 +28,9 @@
 #   meter TOKEN RELEASE SHA256           stdin: tar of `spec` and `routes.json`; the meter is (re)placed.
 #                                        New routes alone need no new container.
 #   look                                 everything there is
+#   checkup                              look, and what a doctor asks: modes, units, clock, disks, files as they lie
+#   mend TOKEN WHAT [NAME]               puts firewall, modes, units or engine right; `config NAME`, stdin: the release's
+#                                        archive, whose checksum is the one noted: its files again, the agent restarted
 #   usage                                the meter's own report, JSON
 #   boot | tick | run BOX | halt BOX | watch     for the units; `watch` where there is no systemd
 #
@@ -60,9 +63,10 @@ main() {
     verb=$1
     shift
     case $verb in
-    tools | install | look | usage | boot | tick | watch) arity $# 0 0 ;;
+    tools | install | look | checkup | usage | boot | tick | watch) arity $# 0 0 ;;
     run | halt | sudoer | release) arity $# 1 1 ;;
     uninstall) arity $# 1 2 ;;
+    mend) arity $# 2 3 ;;
     lease | renew | reveal | image | start | stop | restart | revert) arity $# 2 2 ;;
     commit | remove | meter | forget) arity $# 3 3 ;;
     stage | secrets | trial) arity $# 4 4 ;;

@@ -56,7 +56,7 @@ look_docker() {
     done
 }
 
-LOOK_FORMAT='{{.Name}} {{index .Config.Labels "clawrack.agent"}} {{.Id}} {{.Image}} {{index .Config.Labels "clawrack.release"}} {{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.StartedAt}} {{.State.FinishedAt}} {{index .Config.Labels "clawrack.kind"}}'
+LOOK_FORMAT='{{.Name}} {{index .Config.Labels "clawrack.agent"}} {{.Id}} {{.Image}} {{index .Config.Labels "clawrack.release"}} {{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.StartedAt}} {{.State.FinishedAt}} {{.Config.User}} {{index .Config.Labels "clawrack.kind"}}'
 
 look_container() { # NAME WORDS
     # shellcheck disable=SC2086 # words
@@ -74,7 +74,8 @@ look_container() { # NAME WORDS
     say "$look_at.oom_killed" "$8"
     say "$look_at.started_at" "$9"
     say "$look_at.finished_at" "${10}"
-    say "$look_at.kind" "${11:-}"
+    say "$look_at.user" "${11}"
+    say "$look_at.kind" "${12:-}"
 }
 
 look_units() {
