@@ -78,3 +78,17 @@ class Usage(msgspec.Struct, frozen=True):
 
     rows: tuple[UsageRow, ...]
     silent: tuple[str, ...] = ()
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command ended that changes one agent or one machine.
+
+    Attributes:
+        agent: its name, empty where a machine was changed.
+        machine: its name, empty where an agent was changed.
+        changed: false where it was so already.
+    """
+
+    agent: str = ""
+    machine: str = ""
+    changed: bool

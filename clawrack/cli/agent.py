@@ -14,6 +14,7 @@ from fleet.base.clean import clean
 from fleet.base.errors import BadInput
 from fleet.base.outcome import AlreadyTrue
 from fleet.base.words import say
+from fleet.views import Result
 
 app = noun()
 Follow = Annotated[bool, typer.Option("--follow", "-f")]
@@ -71,7 +72,10 @@ def logs(
     to = here()
     try:
         for line in open_fleet().logs(name, follow=follow, tail=tail):
-            to.line(show.json_line({"line": line}) if json else clean(line))
+            if json:
+                show.as_json("line", line)
+            else:
+                to.line(clean(line))
     except KeyboardInterrupt:  # the usual way to end it
         raise typer.Exit(INTERRUPTED) from None
 
@@ -120,6 +124,6 @@ def _again(name: str, *, keep: bool) -> str:
 
 def _ended(key: str, name: str, *, changed: bool, as_json: bool) -> None:
     if as_json:
-        show.as_json("result", {"agent": name, "changed": changed})
+        show.as_json("result", Result(agent=name, changed=changed))
     else:
         here().line(say(key, name=name))

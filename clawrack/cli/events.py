@@ -3,14 +3,12 @@
 While a person looks there is also the step under way, and a bar where bytes move; in a file, a line for every 10 %.
 """
 
-import json
 import threading
 import time
 from types import TracebackType
 from typing import Self
 
-import msgspec
-
+from clawrack.cli import show
 from clawrack.cli.terminal import PROMPTING, Terminal, cut, wrap
 from fleet.base.clean import line
 from fleet.base.event import Event
@@ -94,8 +92,8 @@ class Steps:
 
 
 def as_json(event: Event) -> None:
-    """Print one event as a line of JSON."""
-    print(json.dumps({"event": msgspec.to_builtins(event, enc_hook=str)}, ensure_ascii=True), flush=True)
+    """Print one event as a document of JSON, on one line."""
+    show.as_json("event", event)
 
 
 def text(event: Event) -> str:

@@ -1,6 +1,5 @@
 """Errors, told: what happened, where, why, and the next command to type; the exit code is the error's."""
 
-import json
 import os
 import secrets
 import shlex
@@ -10,19 +9,42 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from typer._click import exceptions as usage
+import msgspec
 from typer.exceptions import Abort, TyperException
 
 from clawrack import version
+from clawrack.cli import show
 from clawrack.cli.frame import NOUNS
+from clawrack.cli.misread import misread
 from clawrack.cli.terminal import Terminal, terminal, wrap
 from fleet.base.clean import line
-from fleet.base.errors import BadInput, ClawrackError, OurBug
+from fleet.base.errors import ClawrackError, OurBug
 from fleet.base.places import state
 from fleet.base.words import say
 
 INTERRUPTED = 130
 READER_GONE = 141
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An error, as it is told.
+
+    Attributes:
+        key: names the error; stable, and the same in every language.
+        exit_code: of the command; 2 bad input, 3 refused, 4 unknown, 5 failed, 6 local state damaged, 70 our bug, 130
+            interrupted.
+        where: the machine, or file:line:column, or empty.
+        what: what happened.
+        why: what it means, or empty.
+        next: the next command to type, or what to do, or empty.
+    """
+
+    key: str
+    exit_code: int
+    where: str = ""
+    what: str
+    why: str = ""
+    next: str = ""
 
 
 def tell(error: BaseException, words: Sequence[str], *, as_json: bool) -> int:
@@ -31,7 +53,7 @@ def tell(error: BaseException, words: Sequence[str], *, as_json: bool) -> int:
         return _interrupted(words, as_json=as_json)
     known = known_error(error, words)
     if as_json:
-        print(json.dumps({"version": 1, "error": as_dict(known)}, ensure_ascii=False), file=sys.stderr)
+        show.as_json("error", told(known), sys.stderr)
     else:
         print("\n".join(lines(known, terminal(sys.stderr))), file=sys.stderr)
     return known.exit_code
@@ -44,26 +66,25 @@ def reader_gone() -> int:
     return READER_GONE
 
 
-def as_dict(error: ClawrackError) -> dict[str, str | int]:
-    """Return an error as plain values for JSON."""
-    return {
-        "key": error.key,
-        "exit_code": error.exit_code,
-        "where": line(error.where),
-        "what": error.part("what") or error.key,
-        "why": error.part("why"),
-        "next": error.part("next"),
-    }
+def told(error: ClawrackError) -> Told:
+    """Return an error as it is told, in the language in use."""
+    return Told(
+        key=error.key,
+        exit_code=error.exit_code,
+        where=line(error.where),
+        what=error.part("what") or error.key,
+        why=error.part("why"),
+        next=error.part("next"),
+    )
 
 
 def lines(error: ClawrackError, to: Terminal) -> list[str]:
     """Return an error as lines for a person."""
-    told = as_dict(error)
-    what = f"{told['where']}: {told['what']}" if told["where"] else str(told["what"])
-    first, *rest = wrap(what, to.columns - 2)
+    said = told(error)
+    first, *rest = wrap(f"{said.where}: {said.what}" if said.where else said.what, to.columns - 2)
     shown = [f"{to.paint('✗', 'bad')} {first}", *(f"  {row}" for row in rest)]
-    shown += wrap(str(told["why"]), to.columns, "  ") if told["why"] else []
-    return [*shown, f"  → {to.paint(str(told['next']), 'bold')}"] if told["next"] else shown
+    shown += wrap(said.why, to.columns, "  ") if said.why else []
+    return [*shown, f"  → {to.paint(said.next, 'bold')}"] if said.next else shown
 
 
 def known_error(error: BaseException, words: Sequence[str]) -> ClawrackError:
@@ -75,36 +96,12 @@ def known_error(error: BaseException, words: Sequence[str]) -> ClawrackError:
     return OurBug("bug.unforeseen", report=_report(error, words), kind=type(error).__name__)
 
 
-def misread(error: TyperException) -> BadInput:
-    """Return what the reader of the command line says, in our words."""
-    path = error.ctx.command_path if isinstance(error, usage.UsageError) and error.ctx else "clawrack"
-    match error:
-        case usage.NoSuchOption():
-            near = next(iter(error.possibilities or ()), "")
-            key = "line.near_option" if near else "line.no_option"
-            return BadInput(key, option=error.option_name, near=near, path=path)
-        case usage.MissingParameter():
-            return BadInput("line.missing", name=_hint(error), path=path)
-        case usage.BadParameter():
-            return BadInput("line.bad_value", name=_hint(error), reason=line(error.message), path=path)
-        case usage.BadOptionUsage():
-            return BadInput("line.no_value", option=error.option_name, path=path)
-        case _:
-            return BadInput("line.misread", reason=line(error.format_message()), path=path)
-
-
-def _hint(error: usage.BadParameter) -> str:
-    if error.param is None:
-        return ""
-    return error.param.opts[0] if error.param.param_type_name == "option" else error.param.display_name_raw
-
-
 def _interrupted(words: Sequence[str], *, as_json: bool) -> int:
     again = shlex.join(("clawrack", *(line(word) for word in words)))
     what, after = say("door.interrupted.what"), say("door.interrupted.next", command=again)
     if as_json:
-        told = {"key": "door.interrupted", "exit_code": INTERRUPTED, "what": what, "next": after}
-        print(json.dumps({"version": 1, "error": told}, ensure_ascii=False), file=sys.stderr)
+        said = Told(key="door.interrupted", exit_code=INTERRUPTED, what=what, next=after)
+        show.as_json("error", said, sys.stderr)
     else:
         print(f"\n{what}\n  → {after}", file=sys.stderr)
     return INTERRUPTED

@@ -11,6 +11,7 @@ from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
 from fleet.base.errors import BadInput
 from fleet.base.words import say
+from fleet.views import Result
 
 app = noun()
 Keep = Annotated[bool, typer.Option("--keep/--erase")]
@@ -47,7 +48,7 @@ def remove(name: Name, *, keep: Keep = True, yes: Yes = False, json: Json = Fals
     with listening(as_json=json) as listener:
         fleet.remove_machine(name, keep_state=keep, listen=listener)
     if json:
-        show.as_json("result", {"machine": name, "changed": True})
+        show.as_json("result", Result(machine=name, changed=True))
     else:
         here().line(say("machine.removed_kept" if keep else "machine.removed", name=name))
 

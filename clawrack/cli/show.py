@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from typing import cast
+from typing import TextIO, cast
 
 import msgspec
 
@@ -21,9 +21,15 @@ _ID = re.compile(r"(?:sha256:)?[0-9a-f]{32,}")
 _HOSTILE = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
-def as_json(name: str, value: object) -> None:
-    """Print one document of JSON: ``{"version": 1, NAME: value}``."""
-    print(json_line({"version": FORMAT, name: msgspec.to_builtins(value, enc_hook=str)}), flush=True)
+def as_json(name: str, value: object, out: TextIO | None = None) -> None:
+    """Print one document of JSON, ``{"version": 1, NAME: value}``; its schema is made from the value's type.
+
+    Args:
+        name: of the document; clawrack/cli/schema.py knows which command prints it.
+        value: a struct, or a list of them; a text for a line that somebody else wrote.
+        out: standard output where None.
+    """
+    print(json_line({"version": FORMAT, name: msgspec.to_builtins(value, enc_hook=str)}), file=out, flush=True)
 
 
 def json_line(value: object) -> str:

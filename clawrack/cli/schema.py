@@ -1,0 +1,135 @@
+"""``clawrack schema``: the documents that the commands print as JSON, and which command prints which.
+
+A new command takes one line in ``COMMANDS``; tests/unit/test_schema.py finds out where it is missing. After a change,
+``clawrack schema --out docs/schema`` writes the pages anew.
+"""
+
+import json as encoder
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from clawrack.cli import show
+from clawrack.cli.common import Json, here
+from clawrack.cli.failing import Told
+from clawrack.cli.frame import Verb, lone
+from fleet.base.disk import replace
+from fleet.base.errors import BadInput
+from fleet.base.event import Event
+from fleet.schema import Schema, document
+from fleet.talk import Answer
+from fleet.views import AgentView, MachineView, Result, Status, UsageRow
+from installer.answers import Receipt
+
+app = lone()
+
+
+class Printed(msgspec.Struct, frozen=True):
+    """A command and what it prints with ``--json``.
+
+    Attributes:
+        command: its words, without ``clawrack``.
+        documents: by name, in the order in which they may come; of ``event`` and ``line`` there may be many or none.
+    """
+
+    command: str
+    documents: tuple[str, ...]
+
+
+CHANGE = {"event": Event, "result": Result}
+COMMANDS: dict[str, dict[str, Any]] = {
+    "setup": {"event": Event, "receipt": Receipt | None},
+    "agent list": {"agents": list[AgentView]},
+    "agent show": {"agent": AgentView},
+    "agent ask": {"answer": Answer},
+    "agent logs": {"line": str},
+    "agent start": CHANGE,
+    "agent stop": CHANGE,
+    "agent restart": CHANGE,
+    "agent remove": CHANGE,
+    "machine list": {"machines": list[MachineView]},
+    "machine show": {"machine": MachineView},
+    "machine remove": CHANGE,
+    "status": {"status": Status},
+    "usage": {"usage": list[UsageRow]},
+    "schema": {"schemas": list[Printed], "schema": dict[str, Any]},
+}
+"""What each command prints: the name of each document, and the type of its value."""
+EVERYWHERE = {"error": Told}
+"""What any command prints, on standard error, where it ends with another code than 0."""
+
+_PAGE = """# What `--json` prints
+Every document is one line, `{"version": 1, NAME: value}`, and has a schema here (JSON Schema 2020-12), made from the
+structs that are printed: `clawrack schema --out docs/schema` writes this folder anew, and `clawrack schema NAME` prints
+one. Within a version fields may be added to what is printed; none is taken away, renamed, or given another meaning.
+
+A command that changes something prints an [event](event.json) for each step while it works, and then the document that
+tells how it ended. An [error](error.json) comes on standard error, and the exit code is the one in it. A program finds
+the same list in [index.json](index.json).
+
+| command | documents |
+|---|---|
+"""
+
+
+@app.command(cls=Verb)
+def schema(
+    name: Annotated[str, typer.Argument(metavar="[NAME]")] = "",
+    *,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER")] = None,
+    json: Json = False,
+) -> None:
+    """Print the schema of a document, or say which command prints which."""
+    if out:
+        for file, text in pages().items():
+            replace(out / file, text.encode(), 0o644)
+    if name:
+        _one(name, as_json=json)
+    elif json:
+        show.as_json("schemas", printed())
+    else:
+        show.table(printed(), here(), "schema.none", ("command", "documents"))
+
+
+def _one(name: str, *, as_json: bool) -> None:
+    kinds = documents()
+    if name not in kinds:
+        raise BadInput("schema.unknown", name=name, known=", ".join(sorted(kinds)))
+    found = document(name, kinds[name], show.FORMAT)
+    if as_json:
+        show.as_json("schema", found)
+    else:
+        here().line(_text(found).rstrip())
+
+
+def documents() -> dict[str, Any]:
+    """Return every document's name and the type of its value; error documents come last."""
+    found: dict[str, Any] = {}
+    for command, told in {**COMMANDS, "": EVERYWHERE}.items():
+        for name, kind in told.items():
+            if found.setdefault(name, kind) != kind:
+                raise TypeError(f"{command}: {name} is another document already")
+    return found
+
+
+def printed() -> list[Printed]:
+    """Return every command and the names of its documents."""
+    return [Printed(command, tuple(told)) for command, told in sorted(COMMANDS.items())]
+
+
+def pages() -> dict[str, str]:
+    """Return the files of docs/schema: a schema for each document, and the index for people and for programs."""
+    found = {f"{name}.json": _text(document(name, kind, show.FORMAT)) for name, kind in documents().items()}
+    index = {"version": show.FORMAT, "schemas": msgspec.to_builtins(printed())}
+    rows = "\n".join(f"| `clawrack {one.command}` | {_links(one.documents)} |" for one in printed())
+    return {**found, "index.json": _text(index), "README.md": f"{_PAGE}{rows}\n"}
+
+
+def _links(names: tuple[str, ...]) -> str:
+    return ", ".join(f"[{name}]({name}.json)" for name in names)
+
+
+def _text(value: Schema) -> str:
+    return encoder.dumps(value, indent=2, ensure_ascii=False) + "\n"
