@@ -32,6 +32,8 @@
 #   mend TOKEN WHAT [NAME]               puts firewall, modes, units or engine right; `config NAME`, stdin: the release's
 #                                        archive, whose checksum is the one noted: its files again, the agent restarted
 #   usage                                the meter's own report, JSON
+#   shell NAME MARK [COMMAND…]           a shell, or the command, in the agent's container, as its user; MARK on stderr
+#                                        when it begins; `reason=not-running`, `reason=no-shell`
 #   boot | tick | run BOX | halt BOX | watch     for the units; `watch` where there is no systemd
 #
 # The reasons, the crash gaps and the firewall are told in docs/guard.md.
@@ -70,6 +72,7 @@ main() {
     lease | renew | reveal | image | start | stop | restart | revert) arity $# 2 2 ;;
     commit | remove | meter | forget) arity $# 3 3 ;;
     stage | secrets | trial) arity $# 4 4 ;;
+    shell) arity $# 2 1000 ;;
     *) bad verb-unknown "$verb" ;;
     esac
     [ "$(id -u)" = 0 ] || refuse not-root "the guard is root's"

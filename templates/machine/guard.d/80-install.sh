@@ -127,21 +127,42 @@ install_up() {
 # --- a user with sudo ---------------------------------------------------------------------------------------------
 
 verb_sudoer() { # USER
-    case $1 in '' | root | [!a-z_]* | *[!a-z0-9_-]*) bad user "$1" ;; esac
+    is_login "$1" || bad user "$1"
     id "$1" >/dev/null 2>&1 || bad user "there is no user $1"
     prepared
     command -v visudo >/dev/null 2>&1 || fail no-sudo "visudo is missing"
     docker_path=$(command -v "$DOCKER")
-    drop_in=$SUDOERS/clawrack-$1
+    drop_in=$(sudoers_file "$1")
     record "file $drop_in"
-    put "$DATA/sudoers.check" <<END
-# Written by clawrack. This is as good as root: whoever may change the guard's agents may change the machine.
-Defaults:$1 !requiretty
-$1 ALL=(root) NOPASSWD: $GUARD, $docker_path system dial-stdio
-END
+    sudo_rule "$1" "$docker_path" | put "$DATA/sudoers.check"
     try sudoers visudo -cqf "$DATA/sudoers.check"
     place "$drop_in" 0440 <"$DATA/sudoers.check"
     rm -f "$DATA/sudoers.check" "$RUN/changed"
+}
+
+is_login() { # a user's name that stands for itself between quotes: john.doe, ANNA, svc_1
+    case $1 in '' | root | [!A-Za-z_]* | *[!A-Za-z0-9_.-]*) return 1 ;; esac
+    [ ${#1} -le 64 ]
+}
+
+# sudo reads no file whose name holds a dot, and no login's name holds a plus.
+sudoers_file() { # USER
+    sudoers_name=
+    sudoers_rest=$1
+    while [ "${sudoers_rest#*.}" != "$sudoers_rest" ]; do
+        sudoers_name=$sudoers_name${sudoers_rest%%.*}+
+        sudoers_rest=${sudoers_rest#*.}
+    done
+    printf '%s' "$SUDOERS/clawrack-$sudoers_name$sudoers_rest"
+}
+
+# Quoted: without quotes a name in capitals would be an alias, and ALL everybody.
+sudo_rule() { # USER DOCKER
+    cat <<END
+# Written by clawrack. This is as good as root: whoever may change the guard's agents may change the machine.
+Defaults:"$1" !requiretty
+"$1" ALL=(root) NOPASSWD: $GUARD, $2 system dial-stdio
+END
 }
 
 # --- uninstall ----------------------------------------------------------------------------------------------------
