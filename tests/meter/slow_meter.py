@@ -14,7 +14,10 @@ from templates.meter.meter.settings import from_environment
 
 
 class Slow:
-    """``pieces`` events with a ``pause`` before each but the first; ten tokens each; fails after ``fails_after``."""
+    """``pieces`` events with a ``pause`` before each but the first; ten tokens each; fails after ``fails_after``.
+
+    With ``status`` its provider answers so: ``raises`` says whether the route makes that a failure or passes it on.
+    """
 
     model = "slow-1"
 
@@ -22,6 +25,8 @@ class Slow:
         self._pieces = int(str(entry.get("pieces", 3)))
         self._pause = float(str(entry.get("pause", 0.2)))
         self._fails_after = int(str(entry.get("fails_after", -1)))
+        self._status = int(str(entry.get("status", 200)))
+        self._raises = bool(entry.get("raises", False))
 
     def highest(self, ask: Ask) -> Price:
         return Price(100, ask.max_tokens or 1000, nanos=5000, currency="USD")
@@ -29,8 +34,10 @@ class Slow:
     async def answer(self, ask: Ask, tally: Tally) -> Answer:
         if self._fails_after == 0:
             raise RouteFailed("as asked")
+        if self._raises:
+            raise RouteFailed("refused", self._status)
         tally.input, tally.currency = 100, "USD"
-        return Answer("text/event-stream" if ask.stream else "application/json", self._run(tally))
+        return Answer("text/event-stream" if ask.stream else "application/json", self._run(tally), self._status)
 
     async def _run(self, tally: Tally) -> AsyncGenerator[bytes, None]:
         for number in range(self._pieces):

@@ -9,7 +9,7 @@ from . import log
 from .ask import Ask
 from .caps import CapReached, Caps
 from .config import Agent, Config
-from .ledger import Claim, Ledger, LedgerUnusable, OnceSpent
+from .ledger import Claim, Heard, Ledger, LedgerUnusable, OnceSpent
 from .refusal import Refusal
 from .routes import Answer, Price, Route, RouteFailed, Tally
 from .writer import Writer
@@ -50,16 +50,18 @@ class Calls:
             way = self._way(routes, agent)
             reservation = await self._reserve(agent, way, ask, caps)
         tally, began = Tally(), time.monotonic()
-        ended = "cut"
+        ended, status = "cut", 0
         try:
-            await deliver(await way.route.answer(ask, tally))
+            answer = await way.route.answer(ask, tally)
+            status = answer.status
+            await deliver(answer)
             ended = "answered"
         except RouteFailed as failure:
-            ended = "failed"
-            log.line("route", name=way.name, failed=failure)
+            ended, status = "failed", failure.status
+            log.line("route", name=way.name, failed=failure, status=failure.status)
             raise
         finally:
-            await self._settle(reservation, tally)
+            await self._settle(reservation, tally, Heard(way.name, status))
             spent = round((time.monotonic() - began) * 1000)
             numbers = {"input": tally.input, "output": tally.output, "ms": spent}
             log.line("call", agent=agent.name, route=way.name, **numbers, ended=ended)
@@ -108,10 +110,15 @@ class Calls:
             reservation = future.result()
             self._writer.submit(lambda ledger: ledger.settle(reservation, Price(0, 0), estimated=False))
 
-    async def _settle(self, reservation: int, tally: Tally) -> None:
-        """Settle; where the ledger cannot be written the reservation stays, and is charged whole."""
+    async def _settle(self, reservation: int, tally: Tally, heard: Heard) -> None:
+        """Settle, in one with what was heard; where the ledger cannot be written the reservation is charged whole."""
         used, estimated = tally.price(), tally.estimated
-        future = self._writer.submit(lambda ledger: ledger.settle(reservation, used, estimated=estimated))
+
+        def work(ledger: Ledger) -> None:
+            ledger.settle(reservation, used, estimated=estimated)
+            ledger.hear(heard)
+
+        future = self._writer.submit(work)
         try:
             await asyncio.shield(future)
         except LedgerUnusable as error:

@@ -17,6 +17,7 @@ from .routes import Price
 
 FORMAT = 1
 """The version of the file's layout; a newer one is refused, not guessed at."""
+_NOT_GIVEN, _ITS_OWN_TROUBLE = 400, 500  # from which status of HTTP on
 
 _LAYOUT = """
 CREATE TABLE format (version INTEGER NOT NULL) STRICT;
@@ -47,6 +48,22 @@ SELECT agent, day, route, model, :currency, :estimated, 0, 1, :input, :output, :
 FROM reservations WHERE id = :id
 ON CONFLICT DO UPDATE SET calls = calls + 1, input = input + excluded.input,
     output = output + excluded.output, nanos = nanos + excluded.nanos
+"""
+_REFUSALS = """
+CREATE TABLE IF NOT EXISTS refusals (
+    route TEXT PRIMARY KEY, status INTEGER NOT NULL, at INTEGER NOT NULL, times INTEGER NOT NULL,
+    answered INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+"""Beside the layout, and no new format: an older meter leaves it alone and loses nothing."""
+_REFUSED = """
+INSERT INTO refusals (route, status, at, times, answered)
+VALUES (:route, :status, CAST(strftime('%s', 'now') AS INTEGER), 1, 0)
+ON CONFLICT DO UPDATE SET status = excluded.status, at = excluded.at,
+    times = CASE answered WHEN 0 THEN times + 1 ELSE 1 END, answered = 0
+"""
+_ANSWERED = """
+UPDATE refusals SET answered = CAST(strftime('%s', 'now') AS INTEGER) WHERE route = :route AND answered = 0
 """
 _CHARGE_LEFT_OPEN = """
 INSERT INTO usage (agent, day, route, model, currency, estimated, unsettled, calls, input, output, nanos)
@@ -83,6 +100,18 @@ class Claim:
     once: str | None = None
 
 
+REFUSALS = frozenset({401, 402, 403, 429})
+"""What a provider says of the key or the account, beside its own troubles (500 and more); others are the call's."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heard:
+    """The status of HTTP that a route's provider answered with; 0 where nothing was heard."""
+
+    route: str
+    status: int
+
+
 class Ledger:
     """One open ledger. One thread uses it, in transactions; who has it open alone is the lock's affair.
 
@@ -113,6 +142,7 @@ class Ledger:
         with self.transaction():
             if version == 0:
                 self._lay_out()
+            self._db.execute(_REFUSALS)
             self.left_open = self._charge_left_open()
         _sync_folder(path.parent)
 
@@ -198,6 +228,13 @@ class Ledger:
         values = {"id": reservation, "estimated": int(estimated), **dataclasses.asdict(used)}
         self._db.execute(_CHARGE, values)
         self._db.execute("DELETE FROM reservations WHERE id = ?", (reservation,))
+
+    def hear(self, heard: Heard) -> None:
+        """Remember a route's refusal, or that it answers again; nothing of what was said but the status."""
+        if heard.status in REFUSALS or heard.status >= _ITS_OWN_TROUBLE:
+            self._db.execute(_REFUSED, dataclasses.asdict(heard))
+        elif 0 < heard.status < _NOT_GIVEN:
+            self._db.execute(_ANSWERED, {"route": heard.route})
 
     def touch(self) -> bool:
         """Write something that changes nothing, to learn whether it can be done; return ``clock_is_behind``."""

@@ -17,6 +17,7 @@ _OPEN = """
 SELECT agent, day, route, model, currency, count(*), sum(input), sum(output), sum(nanos)
 FROM reservations WHERE day >= ? GROUP BY agent, day, route, model, currency ORDER BY day, agent, route, model
 """
+_REFUSALS = "SELECT route, status, at, times, answered FROM refusals ORDER BY route"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +56,20 @@ class Open:
     nanos: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused:
+    """The last time that a route's provider refused: the status of HTTP, when, how often in a row.
+
+    Times are seconds since 1970 by the machine's clock; ``answered`` is when it answered again, 0 where not yet.
+    """
+
+    route: str
+    status: int
+    at: int
+    times: int
+    answered: int
+
+
 def report(ledger: Path, clock: Clock, since: str = "") -> dict[str, object]:
     """Return the sums of every day from ``since`` (``YYYY-MM-DD``) on, as plain values for JSON.
 
@@ -67,6 +82,7 @@ def report(ledger: Path, clock: Clock, since: str = "") -> dict[str, object]:
             counted = db.execute("SELECT day FROM high_day").fetchone()[0]
             usage = [Sum(*row) for row in db.execute(_SUMS, (since,))]
             still_open = [Open(*row) for row in db.execute(_OPEN, (since,))]
+            refusals = [Refused(*row) for row in db.execute(_REFUSALS)] if _remembers(db) else []
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise LedgerUnusable(f"{ledger}: {error}") from error
     return {
@@ -75,7 +91,13 @@ def report(ledger: Path, clock: Clock, since: str = "") -> dict[str, object]:
         "clock_behind": clock.day() < counted,
         "usage": [_flags(dataclasses.asdict(one)) for one in usage],
         "open": [dataclasses.asdict(one) for one in still_open],
+        "refusals": [dataclasses.asdict(one) for one in refusals],
     }
+
+
+def _remembers(db: sqlite3.Connection) -> bool:
+    """Tell whether the meter that last wrote the ledger knew of refusals."""
+    return db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'refusals'").fetchone() is not None
 
 
 def _flags(row: dict[str, object]) -> dict[str, object]:

@@ -42,7 +42,14 @@ class Answer:
 
 
 class RouteFailed(Exception):
-    """The model behind a route gave no answer, or broke off; ``str()`` is for the log and holds nothing asked."""
+    """The model behind a route gave no answer, or broke off; ``str()`` is for the log and holds nothing asked.
+
+    ``status`` is the one of HTTP that its provider refused with, 0 where it was not a refusal.
+    """
+
+    def __init__(self, why: str, status: int = 0) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class Route(Protocol):
