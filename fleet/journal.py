@@ -14,11 +14,12 @@ from typing import Literal
 import msgspec
 
 from fleet.actions import AnyAction
+from fleet.base import formats
 from fleet.base.clean import line
 from fleet.base.disk import append
 from fleet.base.errors import ClawrackError, StateDamaged, Unreachable
 
-FORMAT = 1
+FORMAT = formats.FORMATS["journal"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,8 +44,14 @@ class Journal:
 
     @contextmanager
     def action(self, action: AnyAction) -> Generator[None]:
-        """Write that the action begins, and afterwards how it ended; errors pass through."""
+        """Write that the action begins, and afterwards how it ended; errors pass through.
+
+        Raises:
+            Refused: a newer clawrack has written here; nothing is added to it.
+        """
         n = next(self._numbers)
+        if n == 1:
+            formats.check("journal", formats.in_last_line(self.path, "v"), str(self.path))
         self._write(n, "begins", action=action)
         try:
             yield
@@ -72,19 +79,19 @@ def read(path: Path) -> list[Entry]:
     """Return the entries of a journal, oldest first.
 
     Raises:
-        StateDamaged: a line that is not the last is not whole, or a newer clawrack wrote it.
+        StateDamaged: a line that is not the last is not whole.
+        Refused: a newer clawrack wrote it.
     """
     if not path.exists():
         return []
     lines = path.read_bytes().split(b"\n")
     entries: list[Entry] = []
     for number, text in enumerate(lines[:-1], 1):
+        formats.check("journal", formats.in_json(text, "v"), f"{path}:{number}")
         try:
             entries.append(msgspec.json.decode(text, type=Entry))
         except msgspec.MsgspecError as error:
             raise StateDamaged("journal.damaged", where=f"{path}:{number}", file=path) from error
-    if any(entry.v > FORMAT for entry in entries):
-        raise StateDamaged("journal.newer", where=str(path))
     return entries
 
 

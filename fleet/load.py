@@ -10,14 +10,16 @@ from typing import TypeVar
 
 import msgspec
 
+from fleet.base import formats
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput
 from fleet.base.names import agent_name, machine_name
 from fleet.base.yaml import read
 from fleet.model import Agent, Machine, Wish
 
-FORMAT = 1
+FORMAT = formats.FORMATS["fleet"]
 Entry = TypeVar("Entry", Machine, Agent)
+Read = TypeVar("Read")
 
 
 class FleetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,10 +41,15 @@ def load(folder: Path) -> Wish:
 
     Raises:
         BadInput: a file is not as it should be; `where` is file:line:column.
+        Refused: a newer clawrack wrote one.
     """
     settings(folder)
-    machines: dict[str, Machine] = {machine_name(p.stem, str(p)): read(p, Machine) for p in _files(folder / "machines")}
-    agents: dict[str, Agent] = {agent_name(p.stem, str(p)): read(p, Agent) for p in _files(folder / "agents")}
+    machines: dict[str, Machine] = {
+        machine_name(p.stem, str(p)): _entry(p, Machine, "machine") for p in _files(folder / "machines")
+    }
+    agents: dict[str, Agent] = {
+        agent_name(p.stem, str(p)): _entry(p, Agent, "agent") for p in _files(folder / "agents")
+    }
     for name, agent in agents.items():
         if agent.machine not in machines:
             raise BadInput("fleet.no_machine", where=str(folder / "agents" / f"{name}.yaml"), machine=agent.machine)
@@ -53,12 +60,14 @@ def settings(folder: Path) -> FleetFile:
     """Return fleet.yaml, or the defaults where there is none.
 
     Raises:
-        BadInput: it is not as it should be, or was written by a newer clawrack.
+        BadInput: it is not as it should be.
+        Refused: it is of a newer format.
     """
     path = folder / "fleet.yaml"
-    found = read(path, FleetFile) if path.exists() else FleetFile()
-    if found.version > FORMAT:
-        raise BadInput("fleet.newer", where=str(path), version=found.version, known=FORMAT)
+    if not path.exists():
+        return FleetFile()
+    found = _known(path, FleetFile, "fleet", "version")
+    formats.check("fleet", formats.Said(found.version), str(path))
     return found
 
 
@@ -80,6 +89,21 @@ def forget_machine(folder: Path, name: str) -> None:
 def forget_agent(folder: Path, name: str) -> None:
     """Remove agents/NAME.yaml."""
     (folder / "agents" / f"{name}.yaml").unlink(missing_ok=True)
+
+
+def _entry(path: Path, shape: type[Entry], name: str) -> Entry:
+    found = _known(path, shape, name, "format")
+    formats.check(name, formats.Said(found.format), str(path))
+    return found
+
+
+def _known(path: Path, shape: type[Read], name: str, key: str) -> Read:
+    """Return the file's content; what a newer clawrack wrote is not a mistake of the person's."""
+    try:
+        return read(path, shape)
+    except BadInput:
+        formats.check(name, formats.in_yaml(path, key), str(path))
+        raise
 
 
 def _files(folder: Path) -> list[Path]:

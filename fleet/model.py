@@ -25,8 +25,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         architecture: the engine's, for example ``amd64``.
         meter: the id of the meter's image that it should run.
         meter_ref: our own name of that image.
+        format: of the file; written where it is not 1.
     """
 
+    format: int = 1
     address: str
     user: str = "root"
     port: int = 22
@@ -52,9 +54,11 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ref: where the image came from: ``REPOSITORY@DIGEST``, or our own name of what we built.
         model: the name of the route at the meter.
         proven: the release that answered a message when it was set up.
+        format: of the file; written where it is not 1.
         page: the port of the controller at which its own page is opened; 0 is the first, ``FIRST_PAGE``.
     """
 
+    format: int = 1
     kind: str
     machine: str
     version: str = ""

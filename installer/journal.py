@@ -14,9 +14,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from fleet.base import formats
 from fleet.base.errors import Refused
 
-_VERSION = 1
+_VERSION = formats.FORMATS["machine-journal"]
 
 
 class Journal:
@@ -36,8 +37,9 @@ class Journal:
         """Take the journal.
 
         Raises:
-            Refused: another run on this controller has it (``prepare.busy``).
+            Refused: another run on this controller has it (``prepare.busy``), or a newer clawrack has written it.
         """
+        formats.check("machine-journal", formats.in_last_line(self.path, "version"), str(self.path))
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:

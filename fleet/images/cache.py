@@ -19,7 +19,8 @@ from pathlib import Path
 
 import msgspec
 
-from fleet.base.errors import StateDamaged
+from fleet.base import formats
+from fleet.base.errors import Refused, StateDamaged
 from fleet.images.archive import Built
 
 _DESCRIPTION = "image.json"
@@ -60,10 +61,13 @@ class Cache:
 
         Raises:
             StateDamaged: its description cannot be read.
+            Refused: a newer clawrack wrote it.
         """
         folder = self.home / made_from
         try:
-            built = msgspec.json.decode((folder / _DESCRIPTION).read_bytes(), type=Built)
+            text = (folder / _DESCRIPTION).read_bytes()
+            formats.check("image", formats.in_json(text, "format"), str(folder / _DESCRIPTION))
+            built = msgspec.json.decode(text, type=Built)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
@@ -113,7 +117,7 @@ class Cache:
         for file in self.home.glob(f"*/{_DESCRIPTION}"):
             try:
                 built = self.get(file.parent.name) if not file.parent.name.startswith(_PART) else None
-            except StateDamaged:
+            except (StateDamaged, Refused):
                 continue
             found += [built] if built else []
         return sorted(found, key=lambda built: built.name)

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from fleet.base import formats
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed, ClawrackError, OurBug, Refused
 from fleet.base.words import find, say
@@ -20,6 +21,7 @@ GUARD = "/usr/local/lib/clawrack/guard.sh"
 Fate = Literal["keep", "erase"]
 Said = dict[str, str]
 _BAD_INPUT, _REFUSED = 2, 3
+_LONGEST = 10  # digits of a format's number
 _STOP = 400.0  # seconds: OpenClaw may take 330 to finish what it does
 
 
@@ -46,8 +48,19 @@ class Guard:
         self.path = path
 
     def lease(self, holder: str, seconds: int) -> Lease:
-        """Take the lease for so many seconds of the machine's own uptime."""
-        return Lease(int(self._call("lease", holder, str(seconds))["token"]))
+        """Take the lease for so many seconds of the machine's own uptime.
+
+        Raises:
+            Refused: also where the machine's state is in a newer format than we know; the lease is given back.
+        """
+        said = self._call("lease", holder, str(seconds))
+        lease = Lease(int(said["token"]))
+        try:
+            self._known(said)
+        except Refused:
+            self.release(lease)
+            raise
+        return lease
 
     def renew(self, lease: Lease, seconds: int) -> None:
         """Hold the lease for so many more seconds."""
@@ -119,7 +132,15 @@ class Guard:
         ran = self.port.run((self.path, "look"), root=True, timeout=30)
         if ran.code:
             raise self._error("look", ran.code, parse(ran.out), ran.err)
-        return pairs(ran.out)
+        said = pairs(ran.out)
+        self._known(dict(said))
+        return said
+
+    def _known(self, said: Said) -> None:
+        """Refuse a guard that keeps its state in a newer format than we know; one that says nothing is of the first."""
+        version = said.get("version", "")
+        found = int(version) if version.isascii() and version.isdigit() and len(version) < _LONGEST else 1
+        formats.check("machine-state", formats.Said(found), self.port.name)
 
     def usage(self) -> bytes:
         """Return the meter's own report, JSON."""

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import msgspec
 
+from fleet.base import formats
 from fleet.base.errors import BadInput, ClawrackError, StateDamaged
 from fleet.machine import hostkey
 from fleet.machine.hostkey import HostKey
 from fleet.machine.refusals import HostKeyChanged, HostKeyMoved, HostKeyTwice, HostKeyUnknown
 from fleet.machine.target import Target
 
-VERSION = 1
+VERSION = formats.FORMATS["hosts"]
 _LARGEST = 16 << 20
 
 
@@ -111,6 +112,7 @@ class Pins:
 
         Raises:
             StateDamaged: the file is not whole.
+            Refused: a newer clawrack wrote it.
         """
         pins = self._read()
         same = next((pin for pin in pins if pin.key == str(shown)), None)
@@ -154,6 +156,7 @@ class Pins:
     def _read(self) -> list[_Pin]:
         try:
             text = self._path.read_bytes()
+            formats.check("hosts", formats.in_json(text, "version"), str(self._path))
             file = msgspec.json.decode(text, type=_File)
             for pin in file.pins:
                 hostkey.parse(pin.key)
@@ -162,7 +165,7 @@ class Pins:
         except (OSError, msgspec.DecodeError, BadInput) as error:
             raise StateDamaged("pins.damaged", where=str(self._path), path=self._path) from error
         if file.version != VERSION or len(text) > _LARGEST:
-            raise StateDamaged("pins.newer", where=str(self._path), path=self._path, version=file.version)
+            raise StateDamaged("pins.damaged", where=str(self._path), path=self._path)
         return file.pins
 
     @contextlib.contextmanager

@@ -432,9 +432,9 @@ def test_every_cut_and_every_flipped_byte_of_a_file_of_pins_is_noticed_or_harmle
 
 def test_a_newer_file_of_pins_is_not_guessed_at(tmp_path: Path) -> None:
     (tmp_path / "pins").write_text(json.dumps({"version": 2, "pins": []}))
-    with pytest.raises(StateDamaged) as caught:
+    with pytest.raises(Refused) as caught:
         Pins(tmp_path / "pins").judge("one", Target("10.0.0.1"), KEY_A)
-    assert caught.value.exit_code == 6
+    assert caught.value.key == "format.newer"
 
 
 def test_twenty_writers_at_once_lose_no_pin(tmp_path: Path) -> None:

@@ -248,6 +248,7 @@ verb_lease() {
     failpoint lease-token-counted
     write_lease "$1" "$token" "$2"
     say token "$token"
+    say version "$GUARD_VERSION"
 }
 
 verb_renew() {
