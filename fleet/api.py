@@ -12,7 +12,7 @@ from typing import cast
 from fleet import apply as applying
 from fleet import load, logs, observe, talk, usage
 from fleet.actions import AnyAction, Remove, Start, Stop
-from fleet.base.errors import ActionFailed, BadInput, ClawrackError
+from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused
 from fleet.base.event import Listener, ignore
 from fleet.base.outcome import AlreadyTrue, Done, Outcome
 from fleet.deploy import door, secrets_of, wait
@@ -25,7 +25,7 @@ from fleet.model import Agent, Machine, Seen, Wish
 from fleet.plan import Plan, plan, strays
 from fleet.render import configs, target
 from fleet.talk import Answer
-from fleet.views import AgentView, MachineView, Status, Usage
+from fleet.views import AgentView, Look, MachineView, Status, Usage, UsageRow
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,35 @@ class Fleet:
             raise BadInput("fleet.no_machine", machine=name)
         seen, troubles = self.seen(Wish(machines={name: wish.machines[name]}))
         return observe.machine_view(name, wish.machines[name], seen, troubles, wish)
+
+    def look(self, name: str, wish: Wish | None = None) -> Look:
+        """Ask one machine, and nobody else, what it and its agents are; ``wish`` saves reading the folder.
+
+        Raises:
+            BadInput: there is no such machine.
+            Refused: it is another machine, or does not let us in.
+            Unreachable: it does not answer.
+        """
+        wish = wish or self.wish()
+        machine = self._machine(name, wish)
+        seen, troubles = Seen(), dict[str, ClawrackError]()
+        try:
+            seen = Seen(machines={name: observe.look(self.open(name, machine))})
+        except Refused as error:
+            if error.key != "guard.absent":  # it answers, and was never prepared
+                raise
+            troubles[name] = error
+        mine = sorted((agent, found) for agent, found in wish.agents.items() if found.machine == name)
+        return Look(
+            observe.machine_view(name, machine, seen, troubles, wish),
+            tuple(observe.agent_view(agent, found, seen) for agent, found in mine),
+            tuple(sorted(strays(wish, seen))),
+        )
+
+    def _machine(self, name: str, wish: Wish) -> Machine:
+        if name not in wish.machines:
+            raise BadInput("fleet.no_machine", machine=name)
+        return wish.machines[name]
 
     def agents(self) -> list[AgentView]:
         """Return every agent."""
@@ -226,6 +255,17 @@ class Fleet:
             if found.machine == name:
                 load.forget_agent(self.folder, agent)
         load.forget_machine(self.folder, name)
+
+    def used(self, name: str, wish: Wish | None = None) -> tuple[UsageRow, ...]:
+        """Return what the ledger of one machine's meter holds; ``wish`` saves reading the folder.
+
+        Raises:
+            BadInput: there is no such machine.
+            ActionFailed: its meter gives no report.
+            Unreachable: it does not answer.
+        """
+        port = self.open(name, self._machine(name, wish or self.wish()))
+        return tuple(usage.rows(name, Guard(port).usage()))
 
     def usage(self) -> Usage:
         """Return what the meters' ledgers hold, and which machines did not tell."""

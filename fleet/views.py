@@ -61,6 +61,14 @@ class Status(msgspec.Struct, frozen=True):
     strays: tuple[str, ...] = ()
 
 
+class Look(msgspec.Struct, frozen=True):
+    """One machine and its agents in one look; ``strays`` run on it and are in no file."""
+
+    machine: MachineView
+    agents: tuple[AgentView, ...]
+    strays: tuple[str, ...] = ()
+
+
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent used on one day by one model, by its meter's ledger; tokens."""
 
