@@ -4,7 +4,8 @@ A `Fleet` is opened on a folder by clawrack/wire.py, which hands it what reaches
 image comes to a machine, where the journal lies.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -20,7 +21,9 @@ from fleet.gate import Who
 from fleet.kinds import home_of, kind
 from fleet.machine.guard import Guard
 from fleet.machine.many import many
-from fleet.machine.port import Port
+from fleet.machine.port import Port, Window
+from fleet.machine.process import Session
+from fleet.machine.shell_agent import inside
 from fleet.model import Agent, Machine, Seen, Wish
 from fleet.plan import Plan, plan, strays
 from fleet.render import configs, target
@@ -200,6 +203,27 @@ class Fleet:
             raise ActionFailed("ask.gave_up", where=f"{now.machine}/{name}", agent=name, reason=now.reason)
         port, who = self._who(name)
         wait(port, Guard(port), who)
+
+    def shell(
+        self, name: str, words: Sequence[str] = (), *, window: Window | None = None
+    ) -> AbstractContextManager[Session]:
+        """Start a command, or a shell, in an agent's container, as its user; see `fleet.machine.shell_agent.inside`.
+
+        Raises:
+            BadInput: there is no such agent.
+        """
+        agent, machine = self._agent(name)
+        return inside(self.open(agent.machine, machine), name, words, window=window)
+
+    def login(
+        self, name: str, words: Sequence[str] = (), *, window: Window | None = None
+    ) -> AbstractContextManager[Session]:
+        """Start a command, or the login's shell, on a machine.
+
+        Raises:
+            BadInput: there is no such machine.
+        """
+        return self.port(name).session(words, window=window)
 
     def logs(self, name: str, *, follow: bool = False, tail: int = 100) -> Iterator[str]:
         """Yield the agent's log, cleaned, line by line; with ``follow`` for as long as somebody listens.

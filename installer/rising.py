@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 from fleet.base.errors import ActionFailed, Refused
 from fleet.base.secret import Secret
 from fleet.machine.local import LocalPort
-from fleet.machine.port import MIB, Channel, Port, Ran
+from fleet.machine.port import MIB, Channel, Port, Ran, Window
 from installer import remote
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import docker
+
+    from fleet.machine.process import Session
 
 _WANTED = frozenset({"sudo.password_needed", "sudo.not_allowed"})
 
@@ -69,6 +73,12 @@ class RisingPort:
     def lines(self, words: Sequence[str], *, root: bool = False, idle: float | None = None) -> Iterator[bytes]:
         """Follow a command's output; see Port."""
         return (self._risen or self._port).lines(words, root=root, idle=idle)
+
+    def session(
+        self, words: Sequence[str], *, window: Window | None = None, root: bool = False
+    ) -> "AbstractContextManager[Session]":
+        """Start a command whose two ends are the caller's; see Port."""
+        return (self._risen or self._port).session(words, window=window, root=root)
 
     def docker(self) -> "docker.APIClient":
         """Return a client of the machine's Docker engine; see Port."""

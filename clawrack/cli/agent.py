@@ -1,15 +1,17 @@
 """``clawrack agent``: see agents, ask them, stop and start them, remove them."""
 
 import shlex
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from clawrack.cli import show
+from clawrack.cli import shell, show
 from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.failing import INTERRUPTED
 from clawrack.cli.frame import Verb, noun
+from clawrack.cli.shell import Command, Listing
 from fleet.base.clean import clean
 from fleet.base.errors import BadInput
 from fleet.base.outcome import AlreadyTrue
@@ -78,6 +80,13 @@ def logs(
                 to.line(clean(line))
     except KeyboardInterrupt:  # the usual way to end it
         raise typer.Exit(INTERRUPTED) from None
+
+
+@app.command("shell", cls=Listing)
+def shell_(name: Name, words: Command = None, *, json: Json = False) -> None:
+    """Open a shell in an agent's container, or run a command there."""
+    shell.check(words or (), "clawrack agent shell", json=json)
+    shell.run(partial(open_fleet().shell, name, words or ()), json=json)
 
 
 @app.command(cls=Verb)

@@ -1,14 +1,16 @@
 """``clawrack machine``: see machines, remove clawrack from them."""
 
 import shlex
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from clawrack.cli import show
+from clawrack.cli import shell, show
 from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
+from clawrack.cli.shell import Command, Listing
 from fleet.base.errors import BadInput
 from fleet.base.words import say
 from fleet.views import Result
@@ -36,6 +38,13 @@ def show_(name: Name, *, json: Json = False) -> None:
         show.as_json("machine", machine)
     else:
         show.details(machine, here())
+
+
+@app.command("shell", cls=Listing)
+def shell_(name: Name, words: Command = None, *, json: Json = False) -> None:
+    """Log in to a machine, or run a command there."""
+    shell.check(words or (), "clawrack machine shell", json=json)
+    shell.run(partial(open_fleet().login, name, words or ()), json=json)
 
 
 @app.command(cls=Verb)

@@ -15,6 +15,7 @@ from clawrack.cli import show
 from clawrack.cli.common import Json, here
 from clawrack.cli.failing import Told
 from clawrack.cli.frame import Verb, lone
+from clawrack.cli.shell import ShellRan
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput
 from fleet.base.event import Event
@@ -45,12 +46,14 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "agent show": {"agent": AgentView},
     "agent ask": {"answer": Answer},
     "agent logs": {"line": str},
+    "agent shell": {"shell": ShellRan},
     "agent start": CHANGE,
     "agent stop": CHANGE,
     "agent restart": CHANGE,
     "agent remove": CHANGE,
     "machine list": {"machines": list[MachineView]},
     "machine show": {"machine": MachineView},
+    "machine shell": {"shell": ShellRan},
     "machine remove": CHANGE,
     "status": {"status": Status},
     "usage": {"usage": list[UsageRow]},

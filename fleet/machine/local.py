@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from fleet.base.errors import ActionFailed, ClawrackError, Unreachable
 from fleet.base.secret import Secret
-from fleet.machine import process, quote, sudo
-from fleet.machine.port import MIB, Channel, Ran
-from fleet.machine.process import Deadline
+from fleet.machine import process, quote, shell, sudo
+from fleet.machine.port import MIB, Channel, Ran, Window
+from fleet.machine.process import Deadline, Session
+from fleet.machine.shell_local import LocalTerminal, login_shell
 from fleet.machine.socketlike import ProcessSocket
 
 if TYPE_CHECKING:
@@ -54,6 +55,13 @@ class LocalProcess:
         if self._pidfd is not None:
             self._selector.register(self._pidfd, selectors.EVENT_READ)
         self._full = False
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when something happened."""
+        return cast("selectors.EpollSelector", self._selector).fileno()
+
+    def resize(self, window: Window) -> None:
+        """Do nothing: it has no terminal."""
 
     def wait(self, seconds: float) -> None:
         """Wait until something happens, at most so long."""
@@ -188,6 +196,24 @@ class LocalPort:
                 yield from process.lines(child, self._name, idle)
         except _NotStarted as error:
             raise ActionFailed("wire.command_failed", where=self._name, code=error.code, said=error.said) from error
+
+    @contextlib.contextmanager
+    def session(self, words: Sequence[str], *, window: Window | None = None, root: bool = False) -> Generator[Session]:
+        """Start a command, or the login's shell, for the caller to talk to; see Port."""
+        deadline = Deadline(self._name, shell.OPENING)
+        if window is None:
+            try:
+                with self._started(words or login_shell(), root, deadline) as (child, said):
+                    yield shell.Ahead(child, b"", said)
+            except _NotStarted as error:
+                raise ActionFailed("shell.not_started", where=self._name, code=error.code, said=error.said) from error
+            return
+        rise = shell.Rise(self._sudo_password) if root and _needs_sudo() else None
+        terminal = LocalTerminal(rise.words(words) if rise else words or login_shell(), window)
+        try:
+            yield rise.over(terminal, self._name, deadline) if rise else terminal
+        finally:
+            terminal.kill()
 
     def docker(self) -> "docker.APIClient":
         """Return a client of the Docker engine; see Port."""

@@ -1,13 +1,33 @@
 """The port to one machine: what the rest of the fleet may ask of it, whether it is this one or at the end of a wire."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # it takes 100 ms to import, and most commands never need it
+if TYPE_CHECKING:  # docker takes 100 ms to import, and most commands never need it
+    from contextlib import AbstractContextManager
+
     import docker
 
+    from fleet.machine.process import Session
+
 MIB = 1 << 20
+_TERM = re.compile(r"[A-Za-z0-9._+-]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A terminal: its size in characters, and what it says it is (``TERM``)."""
+
+    columns: int = 80
+    rows: int = 24
+    term: str = "xterm"
+
+    @property
+    def kind(self) -> str:
+        """What it says it is, where that is a word that a machine can be told."""
+        return self.term if _TERM.fullmatch(self.term) else "xterm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +108,18 @@ class Port(Protocol):
             words: the program and its arguments.
             root: as root, by sudo where the login is another.
             idle: seconds of silence after which the machine counts as unreachable; None for ever.
+        """
+        ...
+
+    def session(
+        self, words: Sequence[str], *, window: Window | None = None, root: bool = False
+    ) -> "AbstractContextManager[Session]":
+        """Start a command whose two ends are the caller's; it is ended with the block.
+
+        Args:
+            words: the program and its arguments; none for the login's own shell.
+            window: the terminal that it gets; None for pipes.
+            root: as root, by sudo where the login is another.
         """
         ...
 

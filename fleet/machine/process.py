@@ -6,7 +6,7 @@ from typing import Protocol
 
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed, TimedOut
-from fleet.machine.port import Ran
+from fleet.machine.port import Ran, Window
 
 LINE_CAP = 1 << 16
 _STEP = 1.0
@@ -46,6 +46,18 @@ class Process(Protocol):
 
     def kill(self) -> None:
         """End it, with all that it started where that can be done."""
+        ...
+
+
+class Session(Process, Protocol):
+    """A command that somebody talks to."""
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when something happened; ``take``, ``put`` and ``over`` tell what."""
+        ...
+
+    def resize(self, window: Window) -> None:
+        """Tell the size of its terminal."""
         ...
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from fleet.base import clean
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, TimedOut, Unreachable, WireCut
 from fleet.base.secret import Secret
-from fleet.machine import opening, process, quote, sudo, transport
+from fleet.machine import opening, process, quote, shell, sudo, transport
 from fleet.machine.hostkey import HostKey
 from fleet.machine.login import Login
-from fleet.machine.port import MIB, Ran
-from fleet.machine.process import Deadline
+from fleet.machine.port import MIB, Ran, Window
+from fleet.machine.process import Deadline, Session
 from fleet.machine.socketlike import ProcessSocket
 from fleet.machine.stream import Stream
 from fleet.machine.target import Target
@@ -102,6 +102,19 @@ class SshPort:
         with self._started(words, root, Deadline(self._name, _OPENING), tied=True, feeds=False) as (stream, _):
             yield from process.lines(stream, self._name, idle)
 
+    @contextlib.contextmanager
+    def session(self, words: Sequence[str], *, window: Window | None = None, root: bool = False) -> Generator[Session]:
+        """Start a command, or the login's shell, for the caller to talk to; see Port."""
+        deadline = Deadline(self._name, opening.ALL_OF_IT)
+        if window is None:
+            with self._started(words, root, deadline) as (stream, said):
+                yield shell.Ahead(stream, b"", said)
+            return
+        rise = shell.Rise(self._sudo_password) if root and self._needs_sudo() else None
+        line = quote.line(rise.words(words) if rise else words) if words else None
+        with self._executing(self.connect(deadline), line, deadline, window) as stream:
+            yield rise.over(stream, self._name, deadline) if rise else stream
+
     def docker(self) -> "docker.APIClient":
         """Return a client of the machine's Docker engine; see Port."""
         from fleet.machine.engine import client  # noqa: PLC0415 - docker takes 100 ms to import; few need it
@@ -170,11 +183,16 @@ class SshPort:
             yield stream, said
 
     @contextlib.contextmanager
-    def _executing(self, link: opening.Link, line: bytes, deadline: Deadline) -> Generator[Stream]:
+    def _executing(
+        self, link: opening.Link, line: bytes | None, deadline: Deadline, window: Window | None = None
+    ) -> Generator[Stream]:
+        """Start a line, or where there is none the login's shell, on a terminal where one is asked for."""
         with link.slots.one(self._name, deadline) as slot:
             stream = slot.open(lambda: link.wire.open("session", b"", min(_OPENING, deadline.left())))
             try:
-                stream.exec(line)
+                if window:
+                    stream.terminal(window, min(_OPENING, deadline.left()))
+                stream.login() if line is None else stream.exec(line)
                 yield stream
             finally:
                 stream.kill()

@@ -1,6 +1,7 @@
 """One channel of an SSH connection: bytes both ways, never more in memory than its window."""
 
 import contextlib
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,7 +11,8 @@ from paramiko.buffered_pipe import BufferedPipe
 from paramiko.common import cMSG_CHANNEL_REQUEST, cMSG_CHANNEL_WINDOW_ADJUST
 from paramiko.message import Message
 
-from fleet.base.errors import ActionFailed, WireCut
+from fleet.base.errors import ActionFailed, TimedOut, WireCut
+from fleet.machine.port import Window
 
 WINDOW = 1 << 21
 PACKET = 1 << 15
@@ -42,11 +44,47 @@ class _Connection(Protocol):
 class _Bell(threading.Event):
     """Rings when anything happens. Two buffers share it, so a buffer that runs empty may not silence it."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._pipe: tuple[int, int] | None = None
+        self._pipe_lock = threading.Lock()
+
+    def set(self) -> None:
+        super().set()
+        with self._pipe_lock:
+            self._write()
+
     def clear(self) -> None:
         """Do nothing: paramiko's buffers call this."""
 
     def silence(self) -> None:
         super().clear()
+        with self._pipe_lock, contextlib.suppress(BlockingIOError):
+            while self._pipe and os.read(self._pipe[0], 4096):
+                pass
+
+    def handle(self) -> int:
+        """Return a descriptor that is readable while it rings."""
+        with self._pipe_lock:
+            if self._pipe is None:
+                self._pipe = os.pipe()
+                for end in self._pipe:
+                    os.set_blocking(end, False)
+                if self.is_set():
+                    self._write()
+            return self._pipe[0]
+
+    def take_down(self) -> None:
+        """Close the descriptor."""
+        with self._pipe_lock:
+            pipe, self._pipe = self._pipe, None
+        for end in pipe or ():
+            os.close(end)
+
+    def _write(self) -> None:
+        if self._pipe:
+            with contextlib.suppress(BlockingIOError):  # full is readable too
+                os.write(self._pipe[1], b"!")
 
 
 class _Bounded(Pipe):
@@ -104,13 +142,45 @@ class Stream(_Channel):
     def exec(self, line: bytes) -> None:
         """Start a command. The server's yes is not waited for: its no ends the channel."""
         self._command = True
-        message = Message()
-        message.add_byte(cMSG_CHANNEL_REQUEST)
-        message.add_int(self.remote_chanid)
-        message.add_string("exec")
-        message.add_boolean(True)
+        message = self._request("exec", answered=True)
         message.add_string(line)
         self._post(message)
+
+    def login(self) -> None:
+        """Start the login's own shell; as for ``exec``, a no ends the channel."""
+        self._command = True
+        self._post(self._request("shell", answered=True))
+
+    def terminal(self, window: Window, seconds: float) -> None:
+        """Have a terminal for what is started next.
+
+        Raises:
+            ActionFailed: the server gives none.
+            TimedOut, WireCut: as usual.
+        """
+        message = self._request("pty-req", answered=True)
+        message.add_string(window.kind)
+        _add_size(message, window)
+        message.add_string(b"")  # its modes: the server's usual ones
+        self.event.clear()
+        self.event_ready = False
+        self._post(message)
+        if not self.event.wait(seconds):
+            raise TimedOut("wire.timed_out", where=self.where, seconds=round(seconds))
+        if not self.event_ready:
+            self.check()
+            raise ActionFailed("shell.no_terminal", where=self.where)
+
+    def resize(self, window: Window) -> None:
+        """Tell the size of its terminal."""
+        if not self.closed:
+            message = self._request("window-change", answered=False)
+            _add_size(message, window)
+            self._post(message)
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when something happened; ``kill`` closes it."""
+        return self._bell.handle()
 
     def wait(self, seconds: float) -> None:
         """Wait until something happens, at most so long."""
@@ -193,6 +263,7 @@ class Stream(_Channel):
 
     def kill(self) -> None:
         """Ask for the command's end (servers may not grant it) and close the channel."""
+        self._bell.take_down()
         if self.closed:
             return
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException, WireCut):
@@ -201,16 +272,26 @@ class Stream(_Channel):
             self.close()
 
     def _ask_to_end(self) -> None:
+        message = self._request("signal", answered=False)
+        message.add_string("TERM")
+        self._post(message)
+
+    def _request(self, kind: str, *, answered: bool) -> Message:
         message = Message()
         message.add_byte(cMSG_CHANNEL_REQUEST)
         message.add_int(self.remote_chanid)
-        message.add_string("signal")
-        message.add_boolean(False)
-        message.add_string("TERM")
-        self._post(message)
+        message.add_string(kind)
+        message.add_boolean(answered)
+        return message
 
     def _post(self, message: Message) -> None:
         try:
             self._wire.post(message)
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise WireCut("wire.cut", where=self.where) from error
+
+
+def _add_size(message: Message, window: Window) -> None:
+    """Add a terminal's size in characters, and in pixels, of which we know nothing."""
+    for number in (window.columns, window.rows, 0, 0):
+        message.add_int(number)
