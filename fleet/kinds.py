@@ -112,12 +112,13 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         path: where it begins.
-        fragment: what follows ``#`` to log in; ``{NAME}`` is a secret by its name. A fragment is never sent on.
-        pairing: how a new browser is let in; None where the page asks for no more than the fragment.
+        storage: what it looks for in the browser's sessionStorage to log in, by key; ``{host}`` is the place as the
+            browser calls it, ``{NAME}`` a secret by its name. Not in an address: browsers keep those, fragments too.
+        pairing: how a new browser is let in; None where the page asks for nothing more.
     """
 
     path: str = "/"
-    fragment: str = ""
+    storage: dict[str, str] = {}
     pairing: Pairing | None = None
 
 

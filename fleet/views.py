@@ -100,3 +100,20 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     agent: str = ""
     machine: str = ""
     changed: bool
+
+
+class PageView(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent's own page that is open.
+
+    Attributes:
+        url: opens it, logged in, for the user who typed the command and while the command runs.
+        local: its address without anything that opens it.
+        ssh: what to type on another computer, so that its browser reaches it.
+        lets_in: seconds from now in which new browsers are let in without a question; 0 where they are not.
+    """
+
+    agent: str
+    url: str
+    local: str
+    ssh: str
+    lets_in: int = 0
