@@ -9,6 +9,12 @@
 #       --keep-agents            although agents run on this machine
 #   any other option             is for `clawrack setup`
 #
+# Every environment carries a copy of this script (share/clawrack), with which `clawrack self` works; nobody types these:
+#   --stage PATH [--sha256 HEX]  make an environment from a checkout or a wheel, beside the one in use
+#   --switch                     what was staged is in use from now on; the one before it is kept
+#   --drop                       what was staged is not wanted
+#   --back                       the one before is in use again
+#
 # Everything is in one function, called on the last line inside a group: a copy that was cut off anywhere runs nothing.
 # It may be killed at any line: an environment counts only once its mark is written, and the next run clears the rest.
 # Proxies and pip's own settings are used as they stand. Exit: 0 done, 2 bad input, 3 refused, 4 no network, 5 failed here.
@@ -62,7 +68,12 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
             home=${XDG_DATA_HOME:-$HOME/.local/share}/clawrack/install
             bin=$HOME/.local/bin
         fi
+        case $0 in # a copy in an environment works on the installation that it lies in
+            */env-*/share/clawrack/install.sh) home=${0%/env-*/share/clawrack/install.sh} ;;
+        esac
         link=$bin/clawrack log=$home/install.log packages=$home/packages made=$home/directories
+        share=${XDG_DATA_HOME:-${HOME:-}/.local/share}
+        [ "$uid" != 0 ] || share=/usr/local/share
     }
 
     ours() { # whether the command on the PATH is the one that this script made
@@ -73,6 +84,10 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
         case $0 in
             */*) cd "$(dirname "$0")" || exit 5 ;;
         esac
+        whole_clone
+    }
+
+    whole_clone() {
         for part in pyproject.toml requirements.lock requirements-build.lock clawrack templates; do
             [ -e "$part" ] || stop 2 \
                 "This is not a whole clone of clawrack: $part is missing in $(pwd). Clone it again, then: ./install.sh" \
@@ -231,16 +246,29 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
     recipe() { # one word for what the environment is made of: the sources, the pinned packages, the Python
         {
             "$python" -c 'import sys; print(sys.executable, sys.version)'
-            find pyproject.toml requirements.lock requirements-build.lock clawrack tui installer fleet templates \
-                -type f ! -name '*.pyc' -exec sha256sum {} + | LC_ALL=C sort
+            if [ -n "$wheel" ]; then
+                sha256sum <"$wheel"
+            else
+                find pyproject.toml requirements.lock requirements-build.lock install.sh clawrack tui installer fleet templates \
+                    -type f ! -name '*.pyc' -exec sha256sum {} + | LC_ALL=C sort
+            fi
         } | sha256sum | cut -c 1-16
     }
 
-    clear_rest() { # what an interrupted run left, and environments that are neither this one nor the last one used
-        last=$(readlink "$home/current" 2>/dev/null || true)
-        rm -rf "$home/tmp" "$home/current.new"
+    in_use() { readlink "$home/current" 2>/dev/null || true; }
+
+    before() { # the environment that was in use before the one in use
+        case $(cat "$(in_use)/.before" 2>/dev/null) in
+            "$(in_use)") ;;
+            "$home"/env-*) cat "$(in_use)/.before" ;;
+        esac
+    }
+
+    clear_rest() { # what an interrupted run left, and environments that are neither this one nor the last ones used
+        last=$(in_use) earlier=$(before)
+        rm -rf "$home/tmp" "$home/current.new" "$home/staged"
         for old in "$home"/env-*; do
-            case $old in "$env" | "$last") [ ! -e "$old/.whole" ] || continue ;; esac
+            case $old in "${env:-}" | "$last" | "$earlier") [ ! -e "$old/.whole" ] || continue ;; esac
             rm -rf "$old"
         done
     }
@@ -279,14 +307,42 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
     make_environment() {
         words '· Installing the Python packages (about a minute)' '· 正在安装 Python 包（大约一分钟）'
         "$python" -m venv "$env" >>"$log" 2>&1 || pip_failed
-        pip install --require-hashes --only-binary :all: -r requirements.lock || pip_failed
+        if [ -n "$wheel" ]; then take_wheel; else lock=requirements.lock; fi
+        pip install --require-hashes --only-binary :all: -r "$lock" || pip_failed
+        [ -n "$wheel" ] || build_wheel
+        pip install --no-index --no-deps "$home"/tmp/dist/clawrack-*.whl || pip_failed
+        "$env/bin/clawrack" --version >"$env/.version" 2>>"$log" ||
+            stop 5 "The installed clawrack does not start. Look at $log" "安装好的 clawrack 无法启动。请查看 $log"
+        mkdir -p "$env/share/clawrack"
+        for shell in bash zsh fish; do # by itself: without it clawrack works all the same
+            "$env/bin/clawrack" completion "$shell" >"$env/share/clawrack/completion.$shell" 2>>"$log" ||
+                rm -f "$env/share/clawrack/completion.$shell"
+        done
+        sync -f "$env" 2>/dev/null || sync
+        printf '%s\n' "version=$(sed 's/^clawrack //' "$env/.version")" "from=${wheel:-$(pwd)}" "sha256=$sha256" \
+            "made=$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$env/.whole.new"
+        mv "$env/.whole.new" "$env/.whole"
+    }
+
+    build_wheel() {
         pip install --require-hashes --only-binary :all: --target "$home/tmp/build" -r requirements-build.lock || pip_failed
         PYTHONPATH=$home/tmp/build pip wheel --no-build-isolation --no-deps --wheel-dir "$home/tmp/dist" . || pip_failed
-        pip install --no-index --no-deps "$home"/tmp/dist/clawrack-*.whl || pip_failed
-        "$env/bin/clawrack" --version >>"$log" 2>&1 ||
-            stop 5 "The installed clawrack does not start. Look at $log" "安装好的 clawrack 无法启动。请查看 $log"
-        sync -f "$env" 2>/dev/null || sync
-        : >"$env/.whole"
+    }
+
+    take_wheel() { # what is checked is a copy, and the copy is what is installed
+        mkdir -p "$home/tmp/dist"
+        copy=$home/tmp/dist/${wheel##*/} lock=$home/tmp/requirements.lock
+        cp "$wheel" "$copy"
+        found=$(sha256sum <"$copy" | cut -c 1-64)
+        [ "$found" = "$sha256" ] || stop 3 "$wheel is not what it should be: its checksum is $found, not $sha256." \
+            "$wheel 的内容不对：它的校验和是 $found，而不是 $sha256。"
+        "$python" - "$copy" >"$lock" 2>>"$log" <<'END' || stop 2 \
+            "$wheel carries no list of pinned packages, so it cannot be installed." "$wheel 里没有锁定的软件包清单，不能安装。"
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as file:
+    name, = (name for name in file.namelist() if name.endswith(".data/data/share/clawrack/requirements.lock"))
+    sys.stdout.buffer.write(file.read(name))
+END
     }
 
     need_environment() {
@@ -299,12 +355,103 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
             make_environment
         fi
         rm -rf "$home/tmp" "$home/cache"
-        if [ "$(readlink "$home/current" 2>/dev/null)" != "$env" ]; then # by a rename, so that there is always one
-            ln -sfn "$env" "$home/current.new"
-            mv -Tf "$home/current.new" "$home/current"
+    }
+
+    use() { # ENVIRONMENT: by one rename, so that there is always one; the one before stays for --back
+        now=$(in_use)
+        [ "$now" != "$1" ] || return 0
+        if [ -n "$now" ]; then
+            printf '%s\n' "$now" >"$1/.before.new"
+            mv "$1/.before.new" "$1/.before"
+            sync -f "$1" 2>/dev/null || sync
         fi
+        ln -sfn "$1" "$home/current.new"
+        mv -Tf "$home/current.new" "$home/current"
+    }
+
+    may_use() { # ENVIRONMENT: the one in use says whether that one can read what this one wrote
+        now=$(in_use)
+        case $now in '' | "$1") return 0 ;; esac
+        judged=0
+        said=$("$now/bin/clawrack" self judge "$1" 2>&1 >/dev/null) || judged=$?
+        [ "$judged" != 3 ] || { printf '%s\n' "$said" >&2 && exit 3; } # any other end: it knows nothing of this
+    }
+
+    need_link() {
         ours || ln -sfn "$home/current/bin/clawrack" "$link"
         words "✓ clawrack is installed: $link" "✓ clawrack 已安装：$link"
+    }
+
+    stage() { # PATH
+        if [ -d "$1" ]; then
+            cd "$1" || exit 5
+            whole_clone
+        else
+            [ -f "$1" ] || stop 2 "There is no $1." "没有 $1。"
+            wheel=$1
+        fi
+        take_lock
+        : >"$log"
+        need_python
+        need_environment
+        ln -sfn "$env" "$home/staged.new"
+        mv -Tf "$home/staged.new" "$home/staged"
+    }
+
+    switch() {
+        take_lock
+        env=$(readlink "$home/staged" 2>/dev/null || true)
+        [ -e "$env/.whole" ] || stop 3 'Nothing was staged.' '没有准备好的新环境。'
+        use "$env"
+        clear_rest
+    }
+
+    back() {
+        take_lock
+        env=$(before)
+        if [ ! -e "$env/.whole" ] || ! "$env/bin/clawrack" --version >/dev/null 2>&1; then
+            stop 3 'There is no clawrack before this one to go back to.' '没有更早的 clawrack 可以退回。'
+        fi
+        use "$env"
+    }
+
+    drop() {
+        take_lock
+        env=''
+        clear_rest
+    }
+
+    shells() { # `SHELL FILE` on each line: where each looks by itself for how a line of ours goes on
+        printf '%s\n' "bash $share/bash-completion/completions/clawrack" "zsh $share/zsh/site-functions/_clawrack" \
+            "fish $share/fish/vendor_completions.d/clawrack.fish"
+    }
+
+    need_completions() { # links into what is in use, so that they are always its own
+        shells | while read -r shell file; do
+            script=$home/current/share/clawrack/completion.$shell
+            if [ -e "$script" ] && [ ! -e "$file" ] && [ ! -L "$file" ]; then
+                missing "$(dirname "$file")" >>"$made"
+                { mkdir -p "$(dirname "$file")" && ln -s "$script" "$file"; } 2>/dev/null || continue
+            fi
+        done
+        say_completion
+    }
+
+    say_completion() { # a person's own files are theirs to change
+        # shellcheck disable=SC2016 # to be typed as it stands
+        case ${SHELL:-} in
+            */zsh) [ "$uid" = 0 ] || words "! For TAB in zsh, put this into ~/.zshrc before compinit: fpath+=($share/zsh/site-functions)" \
+                "! 要在 zsh 里用 TAB 补全，请在 ~/.zshrc 的 compinit 之前加上：fpath+=($share/zsh/site-functions)" ;;
+            */bash) [ -e /usr/share/bash-completion/bash_completion ] ||
+                words '! For TAB in bash, put this into ~/.bashrc: eval "$(clawrack completion bash)"' \
+                    '! 要在 bash 里用 TAB 补全，请在 ~/.bashrc 里加上：eval "$(clawrack completion bash)"' ;;
+        esac
+    }
+
+    drop_completions() {
+        shells | while read -r shell file; do
+            [ "$(readlink "$file" 2>/dev/null)" != "$home/current/share/clawrack/completion.$shell" ] || rm -f "$file"
+        done
     }
 
     say_path() {
@@ -356,6 +503,7 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
         agents_first
         [ ! -d "$home" ] || take_lock
         ! ours || rm -f "$link"
+        drop_completions
         remove_packages
         dirs=$(cat "$made" 2>/dev/null || true)
         rm -rf "$home"
@@ -367,7 +515,19 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
         exit 0
     }
 
-    yes='' setup=yes undo='' keep='' also_packages=''
+    yes='' setup=yes undo='' keep='' also_packages='' wheel='' sha256=''
+    case ${1:-} in
+        --stage | --switch | --drop | --back)
+            choose_places
+            sha256=${4:-}
+            case $1 in
+                --stage) stage "${2:?}" ;;
+                --switch) switch ;;
+                --drop) drop ;;
+                --back) back ;;
+            esac
+            exit 0 ;;
+    esac
     for word; do
         shift
         case $word in
@@ -391,6 +551,10 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
     : >"$log"
     need_python
     need_environment
+    may_use "$env"
+    use "$env"
+    need_link
+    need_completions
     say_path
     exec 9>&-
     [ -n "$setup" ] || exit 0
