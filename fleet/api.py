@@ -4,16 +4,18 @@ A `Fleet` is opened on a folder by clawrack/wire.py, which hands it what reaches
 image comes to a machine, where the journal lies.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+import msgspec
+
 from fleet import apply as applying
 from fleet import load, logs, observe, talk, usage
 from fleet.actions import AnyAction, Remove, Start, Stop
-from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused
+from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, Unreachable
 from fleet.base.event import Listener, ignore
 from fleet.base.outcome import AlreadyTrue, Done, Outcome
 from fleet.deploy import door, secrets_of, wait
@@ -25,6 +27,7 @@ from fleet.machine.port import Port, Window
 from fleet.machine.process import Session
 from fleet.machine.shell_agent import inside
 from fleet.model import Agent, Machine, Seen, Wish
+from fleet.page import Open, opened, spare
 from fleet.plan import Plan, plan, strays
 from fleet.render import configs, target
 from fleet.talk import Answer
@@ -196,13 +199,57 @@ class Fleet:
         Raises:
             ActionFailed: it does not, in its time; or it was stopped or given up, and nobody starts it.
         """
+        self._on(name)
+        port, who = self._who(name)
+        wait(port, Guard(port), who)
+
+    def _on(self, name: str) -> None:
+        """See that the agent runs, or that somebody starts it."""
         now = self.agent(name)
         if now.state in {"stopped", "absent"}:
             raise ActionFailed("ask.stopped", where=f"{now.machine}/{name}", agent=name)
         if now.state == "gave-up":
             raise ActionFailed("ask.gave_up", where=f"{now.machine}/{name}", agent=name, reason=now.reason)
+
+    @contextmanager
+    def page(self, name: str, listen: Listener = ignore) -> Generator[Open]:
+        """Serve the agent's own page at its port of this computer until the block ends; see `fleet.page.opened`.
+
+        Raises:
+            BadInput: there is no such agent, or its kind has no page.
+            ActionFailed: it does not run.
+            Refused: something else has the port.
+        """
+        self._on(name)
         port, who = self._who(name)
-        wait(port, Guard(port), who)
+        with opened(port, who, self.page_port(name), listen) as page:
+            yield page
+
+    def page_port(self, name: str) -> int:
+        """Return the port of this computer at which the agent's page is opened."""
+        return self._agent(name)[0].page_port
+
+    def move_page(self, name: str, at: int, listen: Listener = ignore) -> None:
+        """Open the agent's page at another port from now on; it restarts, for its page accepts calls from one alone.
+
+        Raises:
+            BadInput: that is no port for a page, or another agent's.
+            Refused: something else on this computer has the port.
+            ActionFailed: it did not come back with it; it goes on with the one before.
+        """
+        agent, machine = self._agent(name)
+        self._on(name)
+        spare(at, name, self.wish().agents)
+        moved = msgspec.structs.replace(agent, page=at)
+        load.save_agent(self.folder, name, moved)
+        try:
+            todo = self.plan(Wish(machines={agent.machine: machine}, agents={name: moved}))
+            if todo.unknown:
+                raise Unreachable("plan.unknown", where=agent.machine, machine=agent.machine)
+            self.apply(todo, listen)
+        except (ActionFailed, Refused):
+            load.save_agent(self.folder, name, agent)
+            raise
 
     def shell(
         self, name: str, words: Sequence[str] = (), *, window: Window | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from clawrack.cli import shell, show
+from clawrack.cli import opening, shell, show
 from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.failing import INTERRUPTED
@@ -87,6 +87,9 @@ def shell_(name: Name, words: Command = None, *, json: Json = False) -> None:
     """Open a shell in an agent's container, or run a command there."""
     shell.check(words or (), "clawrack agent shell", json=json)
     shell.run(partial(open_fleet().shell, name, words or ()), json=json)
+
+
+app.command("open", cls=Verb)(opening.open_)
 
 
 @app.command(cls=Verb)

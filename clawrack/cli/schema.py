@@ -21,7 +21,7 @@ from fleet.base.errors import BadInput
 from fleet.base.event import Event
 from fleet.schema import Schema, document
 from fleet.talk import Answer
-from fleet.views import AgentView, MachineView, Result, Status, UsageRow
+from fleet.views import AgentView, MachineView, PageView, Result, Status, UsageRow
 from installer.answers import Receipt
 
 app = lone()
@@ -47,6 +47,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "agent ask": {"answer": Answer},
     "agent logs": {"line": str},
     "agent shell": {"shell": ShellRan},
+    "agent open": {"page": PageView, "event": Event},
     "agent start": CHANGE,
     "agent stop": CHANGE,
     "agent restart": CHANGE,

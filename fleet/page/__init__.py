@@ -5,7 +5,7 @@ requests), answers for itself where it must (answers, peers), and lets new brows
 """
 
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from fleet.base.errors import BadInput, ClawrackError
@@ -15,6 +15,7 @@ from fleet.gate import Who
 from fleet.kinds import Pairing
 from fleet.machine.guard import Guard
 from fleet.machine.port import Port
+from fleet.model import Agent, free_page
 from fleet.page.answers import House
 from fleet.page.behind import Behind
 from fleet.page.pairing import Clerk, letting_in
@@ -22,6 +23,7 @@ from fleet.page.telling import Teller
 from fleet.page.tunnel import Tunnel, listen
 
 _NONCE = 24  # bytes
+_LOWEST, _HIGHEST = 1024, 65535
 
 
 class Open:
@@ -75,6 +77,21 @@ def opened(port: Port, who: Who, at: int, listener: Listener = ignore) -> Genera
         if clerk and page.pairing:
             held.enter_context(letting_in(clerk, page.pairing.seconds, tunnel.visited, tell))
         yield Open(house, page.pairing.seconds if clerk and page.pairing else 0)
+
+
+def spare(at: int, name: str, agents: Mapping[str, Agent]) -> None:
+    """See that a port can be that of an agent's page.
+
+    Raises:
+        BadInput: it is no port for one, or another agent's.
+        Refused: something else on this computer has it.
+    """
+    if not _LOWEST <= at <= _HIGHEST:
+        raise BadInput("page.bad_port", agent=name, port=at)
+    other = next((n for n, agent in agents.items() if n != name and agent.page_port == at), "")
+    if other:
+        raise BadInput("page.agents_port", agent=name, port=at, other=other, free=free_page(agents.values()))
+    listen(at, name).close()
 
 
 def _clerk(behind: Behind, how: Pairing | None, tell: Teller) -> Clerk | None:
