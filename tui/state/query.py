@@ -143,13 +143,13 @@ def _of_key(name: str, sign: str, value: str) -> Test:
     key = _keys().get(name.casefold())
     if key is None:
         likest = difflib.get_close_matches(name.casefold(), list(_keys()), n=1, cutoff=0.5)
-        raise _Unusable("screen.query.no_key", {"key": name, "near": likest[0] if likest else ", ".join(_TEXTS)})
+        raise _Unusable("screen.query.no_key", {"field": name, "near": likest[0] if likest else ", ".join(_TEXTS)})
     if sign == ":" and value.startswith("!"):
         return _not(_of_key(name, sign, value[1:]))
     value = _plain(_more(value))
     if key in _TEXTS:
         if sign != ":":
-            raise _Unusable("screen.query.no_number_key", {"key": name})
+            raise _Unusable("screen.query.no_number_key", {"field": name})
         read = _TEXTS[key]
         return lambda row, now: any(value in part.casefold() for part in read(row, now))
     return _compared(key, sign, value)
@@ -159,7 +159,7 @@ def _compared(key: str, sign: str, value: str) -> Test:
     read, units = _NUMBERS[key]
     number = _NUMBER.fullmatch(value)
     if number is None or number["unit"] not in units:
-        raise _Unusable("screen.query.no_number", {"key": key, "value": value})
+        raise _Unusable("screen.query.no_number", {"field": key, "value": value})
     bound = float(number["digits"]) * units[number["unit"]]
     match sign:
         case ">":

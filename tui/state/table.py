@@ -46,7 +46,7 @@ class Table:
         self._rows = rows
         self.scope: Scope = "tree"
         self.query = Query()
-        self.sort = "name"
+        self.sort: str = "name"
         self.reverse = False
         self.chosen: dict[str, bool] = {}
         self._order: tuple[str, ...] = ()
