@@ -43,7 +43,7 @@ def inside(port: Port, agent: str, words: Sequence[str] = (), *, window: Window 
 
 
 def _refusal(ran: Ran, machine: str, agent: str) -> ClawrackError:
-    said = ran.out + ran.err
+    said = (ran.out + ran.err).replace(b"\r", b"")  # a terminal's line ends
     refused = sudo.why(Ran(ran.code, b"", said), machine)
     if refused:
         return refused
