@@ -1,5 +1,6 @@
 """Where the parts are put together: the one constructor of adapters."""
 
+import hashlib
 import secrets
 import socket
 from functools import cache
@@ -92,7 +93,15 @@ def open_fleet(folder: Path | None = None) -> Fleet:
 def _fleet(folder: Path, ports: Ports) -> Fleet:
     journal = Journal(places.state() / "journal.jsonl", run=secrets.token_hex(6))
     hands = Hands(port=_nowhere, images=_place_image, journal=journal, holder=controller())
-    return Fleet(folder=folder, open=ports, hands=hands, leave=_leave)
+    return Fleet(folder=folder, open=ports, hands=hands, leave=_leave, carried=_carried)
+
+
+@cache
+def _carried() -> str:
+    """Return the sha256 of the guard's archive that we carry; a machine notes that of the one that it was brought."""
+    from installer.steps.guard import packed  # noqa: PLC0415 - only the doctor compares them
+
+    return hashlib.sha256(packed()).hexdigest()
 
 
 def _leave(name: str, machine: Machine, keep: bool, listen: Listener) -> None:

@@ -19,6 +19,7 @@ from clawrack.cli.shell import ShellRan
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput
 from fleet.base.event import Event
+from fleet.doctor.finding import DiagnosisView
 from fleet.schema import Schema, document
 from fleet.talk import Answer
 from fleet.views import AgentView, MachineView, PageView, Result, Status, UsageRow
@@ -57,6 +58,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "machine shell": {"shell": ShellRan},
     "machine remove": CHANGE,
     "status": {"status": Status},
+    "doctor": {"event": Event, "diagnosis": DiagnosisView},
     "usage": {"usage": list[UsageRow]},
     "schema": {"schemas": list[Printed], "schema": dict[str, Any]},
 }

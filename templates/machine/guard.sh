@@ -29,8 +29,8 @@
 #                                        New routes alone need no new container.
 #   look                                 everything there is
 #   checkup                              look, and what a doctor asks: modes, units, clock, disks, files as they lie
-#   mend TOKEN WHAT [NAME]               puts firewall, modes, units or engine right; `config NAME`, stdin: the release's
-#                                        archive, whose checksum is the one noted: its files again, the agent restarted
+#   mend TOKEN WHAT [NAME]               puts firewall, modes or engine right; `units`, stdin: a tar of them; `config NAME`,
+#                                        stdin: the release's tar, with the checksum noted: its files again, and a restart
 #   usage                                the meter's own report, JSON
 #   shell NAME MARK [COMMAND…]           a shell, or the command, in the agent's container, as its user; MARK on stderr
 #                                        when it begins; `reason=not-running`, `reason=no-shell`

@@ -52,20 +52,25 @@ check_disk() { # NAME PATH: which file system, then KiB and inodes, in all and f
 }
 
 check_modes() {
-    for path in "$DATA" "$DATA/agents" "$DATA/meter" "$LIB" "$GUARD" "$RUN"; do check_mode "$path"; done
+    BOX=-
+    for path in "$DATA" "$DATA/agents" "$DATA/meter" "$RUN"; do check_mode parent "$path"; done
+    for path in "$LIB" "$GUARD"; do check_mode program "$path"; done
     for name in $(agents) meter; do
         enter "$name"
-        [ "$name" = meter ] || check_mode "$DIR"
-        for path in "$(state_dir)" "$DIR/secrets" "$DIR"/secrets/* "$RUN/$BOX" "$RUN/$BOX"/*; do check_mode "$path"; done
+        [ "$name" = meter ] || check_mode parent "$DIR"
+        check_mode secrets "$DIR/secrets"
+        for path in "$DIR"/secrets/*; do check_mode secret "$path"; done
+        check_mode copies "$RUN/$BOX"
+        for path in "$RUN/$BOX"/*; do check_mode copy "$path"; done
     done
 }
 
-check_mode() { # PATH
-    [ -e "$1" ] || [ -L "$1" ] || return 0
-    mode_line=$(ls -nd "$1") || return 0
+check_mode() { # WHAT PATH: what it is, whose, and mode, user, group and path
+    [ -e "$2" ] || [ -L "$2" ] || return 0
+    mode_line=$(ls -nd "$2") || return 0
     # shellcheck disable=SC2086 # its words
-    set -- "$1" $mode_line
-    say mode "$2 $4 $5 $1"
+    set -- "$1" "$2" $mode_line
+    say mode "$1 $BOX $3 $5 $6 $2"
 }
 
 check_units() {
@@ -148,7 +153,8 @@ check_ends() { # who ended within a day, with which code; and whom the kernel st
 }
 
 # --- mend ---------------------------------------------------------------------------------------------------------
-# What a doctor may put right by itself. Each looks first: `already=1` where nothing had to change.
+# What a doctor may put right by itself. Each looks first: `already=1` where nothing had to change. `units` reads a tar of
+# the units' files from standard input, for nobody on the machine has them once they are gone.
 
 verb_mend() { # TOKEN firewall|modes|units|engine|config [NAME]
     case $2.${3:-} in
@@ -181,13 +187,34 @@ mend_engine() {
 
 mend_units() {
     has_systemd || return 0
-    for unit in clawrack-boot.service clawrack-recover.service clawrack-tick.timer; do mend_enabled "$unit"; done
-    for unit in clawrack-boot.service clawrack-tick.timer; do
-        systemctl is-active -q "$unit" || { MENDED=1 && try start systemctl start "$unit"; }
+    TIDY=$RUN/mend.$$
+    mkdir -p "$TIDY"
+    head -c 1048576 >"$TIDY/tar"
+    tar -tf "$TIDY/tar" >"$TIDY/names" 2>/dev/null || bad units "no archive"
+    while IFS= read -r name; do
+        case " $(printf '%s' "$UNIT_NAMES" | tr '\n' ' ') " in *" $name "*) ;; *) bad units "$name" ;; esac
+    done <"$TIDY/names"
+    try units tar -xf "$TIDY/tar" -C "$TIDY"
+    for unit in $UNIT_NAMES; do
+        if [ ! -f "$TIDY/$unit" ] || [ -L "$TIDY/$unit" ]; then bad units "$unit"; fi
     done
+    install_units "$TIDY"
+    mend_boot_units
     for name in $(agents) meter; do
         enter "$name"
         [ -z "$(current)" ] || mend_enabled "$UNIT"
+    done
+}
+
+mend_boot_units() { # loaded as they now are, enabled, and started
+    [ ! -e "$RUN/changed" ] || {
+        MENDED=1
+        systemctl daemon-reload
+        rm -f "$RUN/changed"
+    }
+    for unit in clawrack-boot.service clawrack-recover.service clawrack-tick.timer; do mend_enabled "$unit"; done
+    for unit in clawrack-boot.service clawrack-tick.timer; do
+        systemctl is-active -q "$unit" || { MENDED=1 && try start systemctl start "$unit"; }
     done
 }
 
@@ -200,7 +227,7 @@ mend_enabled() { # UNIT
 # Only root reads below DATA; a box's copy of its secrets is the box's own.
 mend_modes() {
     for path in "$DATA" "$DATA/agents" "$DATA/meter" "$RUN"; do mend_mode "$path" drwx------ 0700 0:0; done
-    for path in "$LIB" "$GUARD"; do mend_owner "$path" 0:0; done
+    for path in "$LIB" "$GUARD"; do mend_program "$path"; done
     for name in $(agents) meter; do
         enter "$name"
         [ "$BOX" = meter ] || mend_mode "$DIR" drwx------ 0700 0:0
@@ -208,7 +235,6 @@ mend_modes() {
         for path in "$DIR"/secrets/*; do mend_mode "$path" -rw------- 0600 0:0; done
         box_owner=$(dk container inspect --format '{{.Config.User}}' "$CONT" 2>/dev/null) || box_owner=
         is_owner "$box_owner" || continue
-        mend_mode "$(state_dir)" drwx------ 0700 "$box_owner"
         mend_mode "$RUN/$BOX" drwx------ 0700 "$box_owner"
         for path in "$RUN/$BOX"/*; do mend_mode "$path" -rw------- 0600 "$box_owner"; done
     done
@@ -222,6 +248,13 @@ mend_mode() { # PATH AS-LS-SAYS-IT MODE OWNER; a link is nobody's of ours and st
     *) MENDED=1 && try modes chmod "$3" "$1" ;;
     esac
     mend_owner "$1" "$4"
+}
+
+mend_program() { # PATH: root's alone to change
+    mend_owner "$1" 0:0
+    case $(ls -nd "$1") in
+    ?????w* | ????????w*) MENDED=1 && try modes chmod go-w "$1" ;;
+    esac
 }
 
 mend_owner() { # PATH OWNER

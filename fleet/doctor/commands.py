@@ -1,0 +1,57 @@
+"""The commands that findings tell to type, and findings with them: pure."""
+
+import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from fleet.base.clean import line
+from fleet.doctor.finding import Finding, FixName, Severity
+from fleet.doctor.symptoms import Symptoms
+from fleet.machine.target import SSH_PORT
+from fleet.model import Machine
+
+LONGEST = 400  # characters of one value
+
+
+def on(machine: Machine) -> str:
+    """Return what stands before a command that must be typed on a machine, as root."""
+    if machine.local:
+        return "sudo"
+    port = () if machine.port == SSH_PORT else ("-p", str(machine.port))
+    place = f"{machine.user}@{machine.address}"
+    words = ("ssh", *port, place) if machine.user == "root" else ("ssh", "-t", *port, place, "sudo")
+    return shlex.join(words)
+
+
+def setup(symptoms: Symptoms, agent: str = "") -> str:
+    """Return the setup that brings a machine, and an agent on it, to what the files say."""
+    words = ["clawrack", "setup", "--machine", "here" if symptoms.machine.local else symptoms.name]
+    name = agent or next(iter(sorted(symptoms.expected)), "")
+    if name in symptoms.expected:
+        words += ["--kind", symptoms.expected[name].agent.kind]
+    return shlex.join([*words, "--name", name] if name else words)
+
+
+def found(  # noqa: PLR0913 - a finding has that many sides, and most go by name
+    symptoms: Symptoms,
+    id_: str,
+    severity: Severity,
+    evidence: str,
+    *,
+    agent: str = "",
+    fix: FixName | None = None,
+    diff: tuple[str, ...] = (),
+    values: Mapping[str, object] = MappingProxyType({}),
+) -> Finding:
+    """Return a finding of a machine, or of an agent on it, with the values that its texts may name."""
+    usual = {"machine": symptoms.name, "on": on(symptoms.machine), "setup": setup(symptoms, agent)}
+    named = {"agent": agent, "name": agent} if agent else {"name": symptoms.name}
+    return Finding(
+        id=id_,
+        severity=severity,
+        subject=symptoms.subject(agent),
+        evidence=line(evidence, LONGEST),
+        params=usual | named | {key: line(str(value), LONGEST) for key, value in values.items()},
+        fix=fix or "",
+        diff=diff,
+    )
