@@ -7,6 +7,7 @@ the kernels and the SSH connection's window hold (2 MB).
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -17,9 +18,9 @@ from fleet.page.answers import House
 from fleet.page.requests import BadRequest, Head, Requests
 
 PIECE = 1 << 16
-PATIENCE = (
-    120.0  # seconds in which a side must take something, or in which a half-closed connection must still say something
-)
+PATIENCE = 120.0  # seconds in which a side must take something, and the agent answer one that is half closed
+LINGER = 2.0  # seconds of silence after which one that is half closed, and has had its answer, is closed whole
+_TICK = 0.5
 
 Dial = Callable[[], Channel]
 Tell = Callable[[ClawrackError | None], None]
@@ -51,7 +52,7 @@ class Pipe:
         self._tell = tell
         self._agent: Channel | None = None
         self._back: threading.Thread | None = None
-        self._half = False
+        self._asked = self._heard = 0.0
         self.talking = False
         """Whether it is one that stays open for both sides to speak, as a WebSocket does."""
 
@@ -86,18 +87,31 @@ class Pipe:
     def _forth(self) -> None:
         """Pass on what the browser sends; requests that are not the agent's to answer end it."""
         requests = Requests()
-        while data := self._heard():
+        while data := self._said():
             for piece in requests.feed(data):
                 if isinstance(piece, Head) and not self._admitted(piece):
                     return
                 if self._agent:
+                    self._asked = time.monotonic()
                     self._agent.sendall(piece.raw if isinstance(piece, Head) else piece)
-        self._half = True
-        if self._back and self._agent:
+        if self._agent:
             _end_input(self._agent)
-            self._back.join()
+            self._drain()
 
-    def _heard(self) -> bytes:
+    def _drain(self) -> None:
+        """Wait for what the agent has still to say to a browser that will not ask again.
+
+        Where it cannot be told that no more comes, it may keep the connection open for another request: then its
+        silence after an answer is the end.
+        """
+        closed = time.monotonic()
+        while self._back and self._back.is_alive():
+            self._back.join(_TICK)
+            patience = PATIENCE if self._asked > self._heard else LINGER
+            if time.monotonic() - max(self._heard, closed) > patience:
+                return
+
+    def _said(self) -> bytes:
         """Return what the browser sent; one that only listens is borne for as long as the agent speaks to it."""
         while True:
             try:
@@ -132,7 +146,8 @@ class Pipe:
     def _return(self, agent: Channel) -> None:
         """Pass on what the agent sends."""
         try:
-            while data := self._answered(agent):
+            while data := _answered(agent):
+                self._heard = time.monotonic()
                 self._browser.sendall(data)
         except WireCut as error:
             self._tell(error)
@@ -142,13 +157,12 @@ class Pipe:
         else:
             _end_input(self._browser)
 
-    def _answered(self, agent: Channel) -> bytes:
-        while True:
-            try:
-                return agent.recv(PIECE)
-            except (TimeoutError, TimedOut):
-                if self._half:
-                    return b""
+
+def _answered(agent: Channel) -> bytes:
+    """Return what the agent sends next, however long it is silent; closing the channel ends the wait."""
+    while True:
+        with contextlib.suppress(TimeoutError, TimedOut):
+            return agent.recv(PIECE)
 
 
 def _end_input(side: Channel | socket.socket) -> None:

@@ -1,7 +1,7 @@
 """A real browser without a screen, driven by its DevTools protocol over a pipe; nothing but the standard library.
 
-https://chromedevtools.github.io/devtools-protocol/; with --remote-debugging-pipe messages are JSON ended by a zero byte,
-read from descriptor 3 and written to descriptor 4.
+https://chromedevtools.github.io/devtools-protocol/; with --remote-debugging-pipe messages are JSON ended by a zero
+byte, read from descriptor 3 and written to descriptor 4.
 """
 
 import base64
@@ -11,16 +11,22 @@ import json
 import os
 import select
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe",
-    "--window-size=1200,900", "--lang=en-US", "--no-proxy-server",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--no-proxy-server",
+    "--remote-debugging-pipe", "--window-size=1200,900", "--lang=en-US",
 )  # fmt: skip
+# Moves the two pipes to the descriptors that the protocol wants.
+MOVE = """import fcntl, os, sys
+moved = [fcntl.fcntl(int(word), fcntl.F_DUPFD, 10) for word in sys.argv[1:3]]
+os.dup2(moved[0], 3), os.dup2(moved[1], 4)
+os.execvp(sys.argv[3], sys.argv[3:])"""
 # What a page says wherever it keeps it: texts inside shadow roots too.
 TEXT = """(() => { const all = []; const walk = (node) => {
   if (node.shadowRoot) walk(node.shadowRoot);
@@ -42,9 +48,8 @@ class Chromium:
     def __enter__(self) -> Self:
         (reads, writes), (answers, told) = os.pipe(), os.pipe()
         words = ["chromium", *FLAGS, f"--user-data-dir={self._profile}", "about:blank"]
-        # The shell moves the two pipes to where the protocol wants them.
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{reads} 4>&{told}', "sh", *words],
+            [sys.executable, "-c", MOVE, str(reads), str(told), *words],
             pass_fds=(reads, told), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(reads)
