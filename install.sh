@@ -311,7 +311,7 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
         pip install --require-hashes --only-binary :all: -r "$lock" || pip_failed
         [ -n "$wheel" ] || build_wheel
         pip install --no-index --no-deps "$home"/tmp/dist/clawrack-*.whl || pip_failed
-        "$env/bin/clawrack" --version >"$env/.version" 2>>"$log" ||
+        version=$("$env/bin/clawrack" --version 2>>"$log") ||
             stop 5 "The installed clawrack does not start. Look at $log" "安装好的 clawrack 无法启动。请查看 $log"
         mkdir -p "$env/share/clawrack"
         for shell in bash zsh fish; do # by itself: without it clawrack works all the same
@@ -319,7 +319,7 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
                 rm -f "$env/share/clawrack/completion.$shell"
         done
         sync -f "$env" 2>/dev/null || sync
-        printf '%s\n' "version=$(sed 's/^clawrack //' "$env/.version")" "from=${wheel:-$(pwd)}" "sha256=$sha256" \
+        printf '%s\n' "version=${version#clawrack }" "from=${wheel:-$(pwd)}" "sha256=$sha256" \
             "made=$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$env/.whole.new"
         mv "$env/.whole.new" "$env/.whole"
     }

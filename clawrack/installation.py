@@ -57,6 +57,15 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     formats: dict[str, int]
 
 
+class Upgraded(msgspec.Struct, frozen=True, kw_only=True):
+    """How it ended: the versions before and now, where the one in use lies, and whether anything changed."""
+
+    before: str
+    version: str
+    environment: str
+    changed: bool
+
+
 def installation(prefix: str = "") -> Installation:
     """Return what is installed: the environment of this Python, or of another."""
     env = Path(prefix or sys.prefix)

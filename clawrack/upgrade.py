@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from clawrack.installation import Environment, Installation, environment, install_sh, installation, ours
+from clawrack.installation import Environment, Installation, Upgraded, environment, install_sh, installation, ours
 from fleet.base import formats, places
 from fleet.base.errors import ActionFailed, BadInput, Refused
 from fleet.base.formats import Said
@@ -44,15 +44,6 @@ class Kept(msgspec.Struct, frozen=True):
     name: str
     where: str
     format: int
-
-
-class Upgraded(msgspec.Struct, frozen=True, kw_only=True):
-    """How it ended: the versions before and now, where the one in use lies, and whether anything changed."""
-
-    before: str
-    version: str
-    environment: str
-    changed: bool
 
 
 def source(path: Path, sha256: str = "") -> Source:

@@ -1,19 +1,15 @@
 """One line of the command line, from its words to its exit code."""
 
-import os
 import sys
 from collections.abc import Sequence
 
 import typer
 from typer._click.core import Command
-from typer._completion_classes import completion_init
 
 from clawrack import version
 from clawrack.cli import failing
 from clawrack.cli.frame import Root
 from clawrack.cli.terminal import careful
-
-COMPLETION = "_CLAWRACK_COMPLETE"  # set by a shell that asks how a line could go on
 
 
 def run(words: Sequence[str]) -> int:
@@ -50,9 +46,6 @@ def _root(*, version_: bool = typer.Option(False, "--version")) -> None:
 
 def _invoke(words: list[str]) -> int:
     command = root()
-    if COMPLETION in os.environ:
-        completion_init()
-        command.main([], prog_name="clawrack", complete_var=COMPLETION)
     with command.make_context("clawrack", words) as ctx:
         command.invoke(ctx)
     sys.stdout.flush()

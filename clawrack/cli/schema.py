@@ -13,12 +13,15 @@ import typer
 
 from clawrack.cli import show
 from clawrack.cli.common import Json, here
+from clawrack.cli.completion import Script
 from clawrack.cli.failing import Told
 from clawrack.cli.frame import Verb, lone
 from clawrack.cli.shell import ShellRan
+from clawrack.installation import Environment, Installation, Upgraded
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput
 from fleet.base.event import Event
+from fleet.bundle import Written
 from fleet.doctor.finding import DiagnosisView
 from fleet.schema import Schema, document
 from fleet.talk import Answer
@@ -60,7 +63,14 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "status": {"status": Status},
     "doctor": {"event": Event, "diagnosis": DiagnosisView},
     "usage": {"usage": list[UsageRow]},
+    "support-bundle": {"event": Event, "bundle": Written},
     "schema": {"schemas": list[Printed], "schema": dict[str, Any]},
+    "self show": {"installation": Installation},
+    "self upgrade": {"upgraded": Upgraded},
+    "self rollback": {"upgraded": Upgraded},
+    "self formats": {"formats": dict[str, int]},
+    "self judge": {"environment": Environment},
+    "completion": {"completion": Script},
 }
 """What each command prints: the name of each document, and the type of its value."""
 EVERYWHERE = {"error": Told}

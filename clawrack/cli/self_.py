@@ -108,9 +108,10 @@ def judge(path: Annotated[Path, typer.Argument(metavar="ENVIRONMENT")], *, json:
 
     if not (path / "bin" / "clawrack").exists():
         raise BadInput("self.no_environment", where=str(path))
-    upgrading.judge(path, environment(path).version)
+    found = environment(path)
+    upgrading.judge(path, found.version)
     if json:
-        show.as_json("result", {"environment": str(path), "usable": True})
+        show.as_json("environment", found)
 
 
 def _sure(key: str, command: str, now: str, then: str, *, yes: bool) -> None:
@@ -133,6 +134,6 @@ def _sure(key: str, command: str, now: str, then: str, *, yes: bool) -> None:
 
 def _tell(key: str, ended: msgspec.Struct, *, as_json: bool) -> None:
     if as_json:
-        show.as_json("result", ended)
+        show.as_json("upgraded", ended)
     else:
         here().line(say(key, **msgspec.to_builtins(ended)))

@@ -210,20 +210,6 @@ def test_a_reader_that_went_away_is_no_fault(home: Path) -> None:
     assert (int(done.stdout) in {0, 141}, (home / "err").read_text()) == (True, "")
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("clawrack ma", "machine"), ("clawrack agent rest", "restart")])
-def test_a_shell_can_complete_a_line(typed: str, offered: str) -> None:
-    asked = {"_CLAWRACK_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": typed}
-    done = subprocess.run(CLAWRACK, env={**os.environ, **asked}, capture_output=True, text=True, check=False)
-    assert f'"{offered}"' in done.stdout
-
-
-def test_a_shell_can_be_taught() -> None:
-    env = {**os.environ, "_CLAWRACK_COMPLETE": "source_bash"}
-    taught = subprocess.run(CLAWRACK, env=env, capture_output=True, text=True, check=True).stdout
-    subprocess.run(["bash", "-n"], input=taught, text=True, check=True)
-    assert "complete" in taught
-
-
 def test_removing_without_a_terminal_wants_yes(home: Path) -> None:
     folder = fleet_of_one(home)
     done = clawrack(home, "agent", "remove", "helper", "--erase")

@@ -133,4 +133,4 @@ def _can_be_typed(line: str, ctx: Context) -> bool:
     if command is None:
         return False
     options = {"--help", *(name for param in command.get_params(ctx) for name in (*param.opts, *param.secondary_opts))}
-    return set(re.findall(r"--[a-z-]+", line)) <= options
+    return set(re.findall(r"--[a-z0-9-]+", line)) <= options
