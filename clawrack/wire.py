@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import socket
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,6 +161,14 @@ def _obtain(  # noqa: PLR0913 - how an image is had has so many sides, and they 
 
     home = templates.path("meter") if of == "meter" else home_of(of)
     return obtain(port, recipe(home / "image.yaml"), listen, pinned=pinned, official=official, build_here=build_here)
+
+
+def probed(port: Port) -> tuple[str, Mapping[str, str]]:
+    """Return what may be shown of a machine's facts, and all of them."""
+    from installer import facts  # noqa: PLC0415 - only one command needs it
+
+    found = facts.look(port)
+    return facts.scrubbed(found), found.values
 
 
 def setup(answers: "Answers", listen: Listener, asks: "Asks") -> "Receipt | None":

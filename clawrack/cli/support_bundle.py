@@ -1,0 +1,132 @@
+"""``clawrack support-bundle``: one archive for a helper, with nothing in it that is anybody's."""
+
+import os
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from clawrack import version
+from clawrack.cli import show
+from clawrack.cli.asking import Person, at_terminal
+from clawrack.cli.common import Json, Yes, here, listening, open_fleet
+from clawrack.cli.frame import Verb, lone
+from fleet.base import places
+from fleet.base.disk import replace
+from fleet.base.errors import ActionFailed, Refused
+from fleet.base.event import Listener
+from fleet.base.words import language, say
+
+if TYPE_CHECKING:
+    from fleet.bundle import Bundle, File
+
+app = lone()
+COLUMNS = ("name", "bytes", "removed")
+
+
+class _Row(msgspec.Struct, frozen=True):
+    name: str
+    bytes: int
+    removed: str
+
+
+@app.command(cls=Verb)
+def support_bundle(
+    *,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE")] = None,
+    machine: Annotated[list[str] | None, typer.Option("--machine", metavar="NAME")] = None,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Write one file with what a helper needs to know, and nothing that is anybody's."""
+    path = out or Path(time.strftime("clawrack-support-%Y%m%d-%H%M%S.tar.gz"))
+    if path.exists() or path.is_symlink():
+        raise Refused("bundle.exists", where=str(path))
+    if not yes and (json or not at_terminal()):
+        raise Refused(
+            "question.needs_yes", command=shlex.join(("clawrack", "support-bundle", "--out", str(path), "--yes"))
+        )
+    with listening(as_json=json, subjects=True) as listener:
+        bundle = _make(machine or [], listener)
+    content = bundle.packed()
+    if not json:
+        _list(bundle)
+    if not yes and not Person().confirm("bundle.question", path=path):
+        raise Refused("bundle.not_wanted")
+    kept = _keep(bundle, path)
+    _write(path, content)
+    if json:
+        show.as_json("bundle", bundle.written(path, len(content), kept))
+    else:
+        here().line(say("bundle.written", path=path, kilobytes=-(-len(content) // 1024)))
+        here().line(say("bundle.names", path=kept))
+
+
+def _make(machines: list[str], listener: Listener) -> "Bundle":
+    from clawrack import wire  # noqa: PLC0415 - all that a bundle stands on; a help page does not wait for it
+    from fleet import bundle, bundle_here  # noqa: PLC0415 - likewise
+
+    told = {"versions.json": bundle_here.versions(version()), "terminal.json": _terminal()}
+    return bundle.make(open_fleet(), bundle.Here(version(), wire.probed, told), machines, listener)
+
+
+def _terminal() -> dict[str, Any]:
+    """Return what is known of the terminal; of the environment only what says nothing of anybody."""
+    size = shutil.get_terminal_size((0, 0))
+    told = ("TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "CLAWRACK_LANG", "COLUMNS")
+    return {
+        "columns": size.columns,
+        "rows": size.lines,
+        "seen": {name: stream.isatty() for name, stream in (("out", sys.stdout), ("err", sys.stderr))},
+        "encoding": sys.stdout.encoding,
+        "language": language(),
+        "environment": {name: os.environ[name] for name in told if name in os.environ},
+    }
+
+
+def _list(bundle: "Bundle") -> None:
+    to = here()
+    show.table([_row(file) for file in bundle.manifest.files], to, "bundle.empty", COLUMNS)
+    to.line()
+    for machine in bundle.manifest.machines:
+        left = say("bundle.silent", why=machine.why) if machine.state == "silent" else ", ".join(machine.left_out)
+        if left:
+            to.line(f"{to.paint('!', 'warn')} {say('bundle.lacks', name=machine.name, what=left)}")
+
+
+def _row(file: "File") -> _Row:
+    removed = ", ".join(f"{count} {say(f'bundle.sort.{sort}')}" for sort, count in file.removed.items())
+    return _Row(file.name, file.bytes, removed)
+
+
+def _keep(bundle: "Bundle", path: Path) -> Path:
+    """Keep who is called what, for this computer's person alone, and return the file.
+
+    Raises:
+        ActionFailed: it cannot be written.
+    """
+    kept = places.state() / "bundles" / f"{path.name.removesuffix('.tar.gz')}.names.json"
+    told = {"version": 1, "names": bundle.names}
+    replace(kept, msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
+    return kept
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write the archive; a file that has come there meanwhile stays.
+
+    Raises:
+        Refused: there is one.
+        ActionFailed: it cannot be written.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+    except FileExistsError as error:
+        raise Refused("bundle.exists", where=str(path)) from error
+    except OSError as error:
+        raise ActionFailed("disk.not_written", where=str(path), reason=error.strerror or str(error)) from error

@@ -1,0 +1,114 @@
+"""What a machine's Docker engine tells for a support bundle: only what is on a list, for its answers hold much more."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from fleet.base.clean import line
+from fleet.base.errors import ActionFailed
+from fleet.machine import containers
+from fleet.machine.port import Port
+
+_VERSION = ("Version", "ApiVersion", "MinAPIVersion", "Os", "Arch", "KernelVersion", "GitCommit", "BuildTime")
+_INFO = (
+    "Containers", "ContainersRunning", "ContainersStopped", "Images", "Driver", "DriverStatus", "LoggingDriver",
+    "CgroupDriver", "CgroupVersion", "KernelVersion", "OperatingSystem", "OSVersion", "OSType", "Architecture", "NCPU",
+    "MemTotal", "ServerVersion", "DefaultRuntime", "LiveRestoreEnabled", "SecurityOptions", "Warnings", "MemoryLimit",
+    "SwapLimit", "PidsLimit", "CpuCfsQuota", "IPv4Forwarding", "BridgeNfIptables", "OomKillDisable", "DockerRootDir",
+)  # fmt: skip
+_STATE = ("Status", "ExitCode", "OOMKilled", "Error", "StartedAt", "FinishedAt")
+_HOST = (
+    "Memory", "MemorySwap", "NanoCpus", "CpuQuota", "PidsLimit", "ReadonlyRootfs", "CapAdd", "CapDrop", "SecurityOpt",
+    "NetworkMode", "RestartPolicy", "LogConfig", "PortBindings", "IpcMode", "Privileged", "Tmpfs", "Init", "Ulimits",
+)  # fmt: skip
+_MOUNT = ("Type", "Destination", "Mode", "RW")
+_NETWORK = ("IPAddress", "IPPrefixLen", "Gateway")
+_LONGEST = 1 << 18
+Told = dict[str, Any]
+
+
+def about(port: Port) -> Told:
+    """Return the engine's version and what it says of itself.
+
+    Raises:
+        ActionFailed: the engine said no.
+        Unreachable: it does not answer.
+    """
+    with _told(port):
+        version, info = _asked(port.docker().version()), _asked(port.docker().info())  # pyright: ignore[reportUnknownMemberType]
+    return {"version": _some(version, _VERSION), "info": _some(info, _INFO)}
+
+
+def ours(port: Port, machine: str) -> list[Told]:
+    """Return what there is to know of our containers; of their environment the names alone.
+
+    Args:
+        port: the machine.
+        machine: its id; our containers carry it.
+
+    Raises:
+        ActionFailed: the engine said no.
+        Unreachable: it does not answer.
+    """
+    with _told(port):
+        wanted = {"label": f"clawrack.machine={machine}"}
+        listed = cast("list[Told]", port.docker().containers(all=True, filters=wanted))  # pyright: ignore[reportUnknownMemberType]
+    seen = [containers.inspect(port, str(one["Id"])) for one in listed]
+    return sorted((_container(one) for one in seen if one), key=lambda told: str(told["name"]))
+
+
+def names(told: object) -> list[str]:
+    """Return the names of the containers that `ours` returned."""
+    return [str(one["name"]) for one in cast("list[Told]", told or [])]
+
+
+def log(port: Port, container: str, rows: int) -> list[str]:
+    """Return the last lines of a container's log.
+
+    Raises:
+        ActionFailed: the engine said no.
+        Unreachable: it does not answer.
+    """
+    kept = b""
+    with _told(port):
+        for piece in cast("Iterator[bytes]", port.docker().logs(container, stream=True, follow=False, tail=rows)):
+            kept = (kept + piece)[-_LONGEST:]
+    return kept.decode("utf-8", "replace").splitlines()
+
+
+def _container(seen: Told) -> Told:
+    config, networks = _asked(seen.get("Config")), _asked(_asked(seen.get("NetworkSettings")).get("Networks"))
+    labels = _asked(config.get("Labels"))
+    return {
+        "name": str(seen.get("Name", "")).removeprefix("/"),
+        "id": seen.get("Id"),
+        "image": seen.get("Image"),
+        "created": seen.get("Created"),
+        "state": _some(_asked(seen.get("State")), _STATE),
+        "user": config.get("User"),
+        "command": config.get("Cmd"),
+        "environment": sorted(str(pair).partition("=")[0] for pair in cast("list[Any]", config.get("Env") or [])),
+        "labels": {key: value for key, value in labels.items() if key.startswith("clawrack.")},
+        "host": _some(_asked(seen.get("HostConfig")), _HOST),
+        "mounts": [_some(one, _MOUNT) for one in cast("list[Told]", seen.get("Mounts") or [])],
+        "networks": {name: _some(_asked(one), _NETWORK) for name, one in networks.items()},
+    }
+
+
+def _some(told: Told, fields: tuple[str, ...]) -> Told:
+    return {key: told[key] for key in fields if key in told}
+
+
+def _asked(answer: object) -> Told:
+    return cast("Told", answer) if isinstance(answer, dict) else {}
+
+
+@contextmanager
+def _told(port: Port) -> Generator[None]:
+    from docker.errors import DockerException  # noqa: PLC0415 - docker takes 100 ms to import
+
+    try:
+        yield
+    except DockerException as error:
+        reason = line(str(error))
+        raise ActionFailed("guard.failed", where=port.name, machine=port.name, reason=reason) from error
