@@ -30,8 +30,12 @@ if TYPE_CHECKING:
     from fleet.machine.guard import Fate
     from fleet.machine.keys import ControllerKey
     from fleet.machine.pins import Pins
-    from installer.answers import Answers, Asks, Receipt
+    from installer.answers import Answers, Receipt
+    from installer.lead import Tools
     from installer.reach import Reached
+    from installer.several import Result
+    from installer.wizard.draft import Draft
+    from installer.wizard.interview import Interview
 
 
 @cache
@@ -163,6 +167,13 @@ def _obtain(  # noqa: PLR0913 - how an image is had has so many sides, and they 
     return obtain(port, recipe(home / "image.yaml"), listen, pinned=pinned, official=official, build_here=build_here)
 
 
+def draft() -> "Draft":
+    """Return where a setup's answers are kept that was broken off."""
+    from installer.wizard.draft import Draft  # noqa: PLC0415 - only one command needs it
+
+    return Draft(places.state() / "setup.json")
+
+
 def probed(port: Port) -> tuple[str, Mapping[str, str]]:
     """Return what may be shown of a machine's facts, and all of them."""
     from installer import facts  # noqa: PLC0415 - only one command needs it
@@ -171,10 +182,22 @@ def probed(port: Port) -> tuple[str, Mapping[str, str]]:
     return facts.scrubbed(found), found.values
 
 
-def setup(answers: "Answers", listen: Listener, asks: "Asks") -> "Receipt | None":
+def setup(answers: "Answers", listen: Listener, asks: "Interview") -> "Receipt | None":
     """Carry a setup out with the usual tools; see `installer.setup.setup`."""
-    from installer import reach  # noqa: PLC0415 - only one command needs it
-    from installer import setup as flow  # noqa: PLC0415 - likewise
+    from installer import setup as flow  # noqa: PLC0415 - only one command needs it
+
+    return flow.setup(answers, _tools(), listen, asks)
+
+
+def setup_several(told: "list[Answers]", listen: Listener) -> "list[Result]":
+    """Carry many setups out; see `installer.several.several`."""
+    from installer.several import several  # noqa: PLC0415 - only one command needs it
+
+    return several(told, _tools(), listen)
+
+
+def _tools() -> "Tools":
+    from installer import lead, reach  # noqa: PLC0415 - only one command needs it
 
     fleet = open_fleet()
 
@@ -185,8 +208,7 @@ def setup(answers: "Answers", listen: Listener, asks: "Asks") -> "Receipt | None
                 site.guard.image(site.lease, found.id)
         return found.id, found.ref
 
-    def reached(given: "Answers", person: "Asks") -> "Reached":
+    def reached(given: "Answers", person: "Interview") -> "Reached":
         return reach.reach(given, person, fleet.wish(), (controller_key(), pins()))
 
-    tools = flow.Tools(fleet=fleet, journals=places.state() / "machines", reach=reached, image=image)
-    return flow.setup(answers, tools, listen, asks)
+    return lead.Tools(fleet=fleet, journals=places.state() / "machines", reach=reached, image=image)

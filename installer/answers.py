@@ -1,13 +1,23 @@
-"""What a person tells the setup, and what it tells them at the end."""
+"""What a person tells the setup: on the command line, in the environment, in a file; and what it tells at the end.
 
+A field of `Answers` is a flag (``--image-source``), a variable (``CLAWRACK_IMAGE_SOURCE``) and a key of an answers file
+(``image_source``), all by its name. The flag wins over the variable, the variable over the file.
+"""
+
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, cast
 
 import msgspec
 
+from fleet.base.errors import BadInput
 from fleet.base.secret import Secret
+from fleet.base.yaml import read
 
 Source = Literal["auto", "registry", "build"]
+FORMAT = 1
+KIND = "openclaw"
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,25 +27,120 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
         machine: ``user@address:port``, or ``here``.
         name: of the agent.
         kind: of the agent.
-        yes: ask nothing; the usual answer everywhere.
         key: a private key that opens the machine, where it is not ours.
         password: of the login.
         fingerprint: of the host key, as somebody read it on the machine.
         accept_new_host_key: pin whatever is shown.
         image_source: whether images are pulled, or built here.
+        yes: ask nothing; the usual answer everywhere.
         plan: look at everything, change nothing.
     """
 
     machine: str = ""
     name: str = ""
-    kind: str = "openclaw"
-    yes: bool = False
+    kind: str = KIND
     key: Path | None = None
     password: Secret | None = None
     fingerprint: str = ""
     accept_new_host_key: bool = False
     image_source: Source = "auto"
+    yes: bool = False
     plan: bool = False
+
+
+class SecretFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a secret is to be found: it never stands in an answers file itself."""
+
+    env: str = ""
+    file: str = ""
+
+    def fetch(self, where: str) -> Secret:
+        """Return the secret.
+
+        Raises:
+            BadInput: there is none there.
+        """
+        try:
+            value = os.environ[self.env] if self.env else Path(self.file).expanduser().read_text(encoding="utf-8")
+        except (KeyError, OSError, UnicodeDecodeError) as error:
+            place = f"${self.env}" if self.env else self.file
+            raise BadInput("answers.no_secret", where=where, place=place or "…") from error
+        return Secret(value.strip("\r\n"))
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One machine of an answers file; what stands beside ``machines`` counts for each that does not say otherwise."""
+
+    machine: str = ""
+    name: str = ""
+    kind: str = ""
+    key: str = ""
+    password: SecretFrom | None = None
+    fingerprint: str = ""
+    accept_new_host_key: bool = False
+    image_source: Source | Literal[""] = ""
+
+
+class AnswersFile(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An answers file."""
+
+    version: int = FORMAT
+    machines: tuple[Entry, ...] = ()
+
+
+def variable(field: str) -> str:
+    """Return the name of the environment variable that answers a question."""
+    return f"CLAWRACK_{field.upper()}"
+
+
+def from_file(path: Path) -> list[dict[str, Any]]:
+    """Return the answers of a file, for each of its machines: fields of `Answers`, only those that it gives.
+
+    Raises:
+        BadInput: it is not as it should be (file:line:column), a newer clawrack's, or a secret is not where it says.
+    """
+    found = read(path, AnswersFile)
+    if found.version > FORMAT:
+        raise BadInput("answers.newer", where=str(path), version=found.version, known=FORMAT)
+    shared = _given(found, str(path))
+    return [shared | _given(entry, str(path)) for entry in found.machines] or [shared]
+
+
+def _given(entry: Entry, where: str) -> dict[str, Any]:
+    fields = {name: getattr(entry, name) for name in Entry.__struct_fields__ if getattr(entry, name)}
+    if "key" in fields:
+        fields["key"] = Path(fields["key"]).expanduser()
+    if entry.password:
+        fields["password"] = entry.password.fetch(where)
+    return fields
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the answers that the environment gives.
+
+    Raises:
+        BadInput: a variable has a value that it cannot have.
+    """
+    told = {name: environment[variable(name)] for name in Answers.__struct_fields__ if environment.get(variable(name))}
+    return {name: _read(name, text) for name, text in told.items()}
+
+
+def _read(name: str, text: str) -> object:
+    if name == "password":
+        return Secret(text)
+    if name == "key":
+        return Path(text).expanduser()
+    shape = {"accept_new_host_key": bool, "yes": bool, "plan": bool, "image_source": Source}.get(name, str)
+    try:
+        return cast("object", msgspec.convert(text, shape, strict=False))
+    except msgspec.ValidationError as error:
+        raise BadInput("answers.bad_variable", variable=variable(name), value=text) from error
+
+
+def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Mapping[str, Any]) -> Answers:
+    """Return the answers: a flag that was given wins over a variable, and that over the file."""
+    given = {name: value for name, value in flags.items() if value not in ("", None, False)}
+    return Answers(**{**file, **from_environment(environment), **given})
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,19 +168,3 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     stop: str
     remove: str
     leave: str
-
-
-class Asks(Protocol):
-    """Whoever answers questions; where nobody does, each is an error that says what to type instead."""
-
-    def text(self, key: str, default: str = "", **params: object) -> str:
-        """Return a line of text."""
-        ...
-
-    def confirm(self, key: str, **params: object) -> bool:
-        """Return whether the answer was yes."""
-        ...
-
-    def secret(self, key: str, **params: object) -> Secret:
-        """Return what was typed without showing it."""
-        ...

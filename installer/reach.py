@@ -18,8 +18,10 @@ from fleet.machine.port import Port
 from fleet.machine.target import Target, parse
 from fleet.model import HERE, Machine, Wish
 from installer import rising
-from installer.answers import Answers, Asks
+from installer.answers import Answers
 from installer.bootstrap import Visit, meet
+from installer.wizard.interview import Interview
+from installer.wizard.question import NO, Question, yes_or_no
 
 _USUAL_LONGEST = 40
 
@@ -46,7 +48,7 @@ class Person:
     """Speaks for the person at first contact: by what was told beforehand, else by asking."""
 
     answers: Answers
-    asks: Asks
+    asks: Interview
 
     def vouches(self, shown: HostKey) -> bool | None:
         """Return whether this is the key whose fingerprint was told beforehand; None where none was told."""
@@ -64,16 +66,16 @@ class Person:
             "typed": self.answers.machine,
         }
         if isinstance(verdict, Moved):
-            return self.asks.confirm("setup.ask.moved", machine=verdict.name, old=verdict.old, **facts)
-        return self.asks.confirm("setup.ask.host_key", **facts)
+            return self.asks.confirm(yes_or_no("moved", default=NO, machine=verdict.name, old=verdict.old, **facts))
+        return self.asks.confirm(yes_or_no("host_key", default=NO, **facts))
 
     def password(self, user: str, place: str) -> Secret | None:
         """Return the password of a login, asked once."""
-        typed = self.answers.machine
-        return self.answers.password or self.asks.secret("setup.ask.password", user=user, place=place, typed=typed)
+        facts = {"user": user, "place": place, "typed": self.answers.machine}
+        return self.answers.password or self.asks.secret(Question(id="password", form="secret", params=facts))
 
 
-def reach(answers: Answers, asks: Asks, wish: Wish, door: tuple[ControllerKey, Pins]) -> Reached:
+def reach(answers: Answers, asks: Interview, wish: Wish, door: tuple[ControllerKey, Pins]) -> Reached:
     """Reach the machine of the answers; nothing is written before `Reached.stay`.
 
     Args:

@@ -1,40 +1,22 @@
-"""Questions to the person at the terminal.
+"""A yes or a line from the person at the terminal; where nobody is there, an error says what to type instead."""
 
-Where nobody is there, a question is an error that says what to type instead.
-"""
-
-import getpass
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from clawrack.cli.terminal import PROMPTING, terminal
-from fleet.base.clean import line
 from fleet.base.errors import BadInput, Refused
 from fleet.base.secret import Secret
-from fleet.base.words import find, say
+from fleet.base.words import say
 
 
 class Person:
-    """Somebody who answers at the terminal."""
-
-    def text(self, key: str, default: str = "", **params: object) -> str:
-        """Return a line of text; an empty one means the default."""
-        shown = say(key, **params) + (f" [{line(default)}]" if default else "")
-        return _typed(shown) or default
+    """Somebody at the terminal."""
 
     def confirm(self, key: str, **params: object) -> bool:
         """Return whether the answer was yes; only yes means yes."""
-        answer = _typed(f"{say(key, **params)} [{say('question.yes_or_no')}]")
+        answer = typed(f"{say(key, **params)} [{say('question.yes_or_no')}]")
         return answer.lower() in {"y", "yes", "是", "好", "对"}
-
-    def secret(self, key: str, **params: object) -> Secret:
-        """Return what was typed without showing it."""
-        with _prompting():
-            try:
-                return Secret(getpass.getpass(f"{say(key, **params)} "))
-            except EOFError as error:
-                raise KeyboardInterrupt from error
 
 
 class Nobody:
@@ -47,35 +29,13 @@ class Nobody:
     def __init__(self, command: str) -> None:
         self._command = command
 
-    def text(self, key: str, default: str = "", **params: object) -> str:
-        """Return the default.
-
-        Raises:
-            Refused: there is none.
-        """
-        if default:
-            return default
-        raise self._refused(key, params)
-
     def confirm(self, key: str, **params: object) -> bool:
         """Refuse: a yes that nobody said is none."""
-        raise self._refused(key, params)
-
-    def secret(self, key: str, **params: object) -> Secret:
-        """Refuse: there is nobody to type it."""
-        raise self._refused(key, params)
-
-    def _refused(self, key: str, params: dict[str, object]) -> Refused:
-        instead = f"{key}.instead"
-        command = say(instead, **params) if find(instead) else self._command
-        return Refused("question.nobody", question=say(key, **params), command=command)
+        raise Refused("question.nobody", question=say(key, **params), command=self._command)
 
 
-Asked = Person | Nobody
-
-
-def someone(command: str, *, silent: bool) -> Asked:
-    """Return who answers: nobody where ``silent`` or where no terminal is there."""
+def someone(command: str, *, silent: bool) -> Person | Nobody:
+    """Return who says yes or no: nobody where ``silent`` or where no terminal is there."""
     return Nobody(command) if silent or not at_terminal() else Person()
 
 
@@ -100,7 +60,7 @@ def sure(name: str, key: str, command: str, *, yes: bool) -> None:
         return
     if not at_terminal():
         raise Refused("question.needs_yes", command=command)
-    if _typed(say(key, name=name)) != name:
+    if typed(say(key, name=name)) != name:
         raise Refused("question.not_the_name", name=name, command=command)
 
 
@@ -116,9 +76,14 @@ def piped_secret() -> Secret:
     return Secret(value)
 
 
-def _typed(question: str) -> str:
+def typed(question: str) -> str:
+    """Return the line that a person types.
+
+    Raises:
+        KeyboardInterrupt: the input ended.
+    """
     to = terminal(sys.stderr)
-    with _prompting():
+    with prompting():
         print(to.paint(question, "bold"), end=" ", file=sys.stderr, flush=True)
         answer = sys.stdin.readline()
     if not answer:
@@ -127,7 +92,7 @@ def _typed(question: str) -> str:
 
 
 @contextmanager
-def _prompting() -> Generator[None]:
+def prompting() -> Generator[None]:
     """Clear the line, and keep it for the question until it is answered."""
     PROMPTING.set()
     try:

@@ -32,10 +32,10 @@ def here() -> Terminal:
 
 
 @contextmanager
-def listening(*, as_json: bool) -> Generator[Listener]:
-    """Yield a listener that prints events: as lines for a person, or as JSON."""
+def listening(*, as_json: bool, subjects: bool = False) -> Generator[Listener]:
+    """Yield a listener that prints events: as lines for a person, which may name what they are about, or as JSON."""
     if as_json:
         yield events.as_json
     else:
-        with events.Steps(here()) as steps:
+        with events.Steps(here(), subjects=subjects) as steps:
             yield steps

@@ -1,16 +1,20 @@
 """``clawrack setup``: from a bare machine to an agent that answers."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clawrack.cli import show
-from clawrack.cli.asking import piped_secret, someone
+from clawrack.cli.asking import piped_secret
 from clawrack.cli.common import Json, Yes, here, listening
+from clawrack.cli.faces import face
 from clawrack.cli.frame import Verb, lone
+from fleet.base.errors import ActionFailed, Interrupted, Refused
 from fleet.base.words import say
-from installer.answers import Answers, Receipt, Source
+from installer.answers import Answers, Receipt, Source, from_file, gather
+from installer.wizard.interview import Interview
 
 app = lone()
 TOLD = ("agent", "kind", "version", "machine", "address", "model", "question", "answer", "seconds")
@@ -22,39 +26,71 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     *,
     machine: Annotated[str, typer.Option("--machine", metavar="USER@ADDRESS[:PORT]")] = "",
     name: Annotated[str, typer.Option("--name", metavar="AGENT")] = "",
-    kind: Annotated[str, typer.Option("--kind", metavar="KIND")] = "openclaw",
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND")] = "",
     yes: Yes = False,
     key: Annotated[Path | None, typer.Option("--key", metavar="FILE")] = None,
     password_stdin: Annotated[bool, typer.Option("--password-stdin")] = False,
     fingerprint: Annotated[str, typer.Option("--fingerprint", metavar="SHA256:…")] = "",
     accept_new_host_key: Annotated[bool, typer.Option("--accept-new-host-key")] = False,
-    image_source: Annotated[Source, typer.Option("--image-source", metavar="auto|registry|build")] = "auto",
+    image_source: Annotated[Source | None, typer.Option("--image-source", metavar="auto|registry|build")] = None,
+    answers: Annotated[Path | None, typer.Option("--answers", metavar="FILE")] = None,
+    resume: Annotated[bool, typer.Option("--resume")] = False,
     plan: Annotated[bool, typer.Option("--plan")] = False,
     json: Json = False,
 ) -> None:
     """Prepare a machine and start an agent on it."""
+    flags = {
+        "machine": machine, "name": name, "kind": kind, "yes": yes, "key": key, "fingerprint": fingerprint,
+        "accept_new_host_key": accept_new_host_key, "image_source": image_source, "plan": plan,
+        "password": piped_secret() if password_stdin else None,
+    }  # fmt: skip
+    told = [gather(flags, os.environ, of_one) for of_one in (from_file(answers) if answers else [{}])]
+    if len(told) > 1:
+        _several(told, as_json=json)
+    else:
+        _one(told[0], resume=resume, as_json=json)
+
+
+def _one(answers: Answers, *, resume: bool, as_json: bool) -> None:
     from clawrack import wire  # noqa: PLC0415 - all that setup stands on; a help page does not wait for it
 
-    answers = Answers(
-        machine=machine,
-        name=name,
-        kind=kind,
-        yes=yes,
-        key=key,
-        password=piped_secret() if password_stdin else None,
-        fingerprint=fingerprint,
-        accept_new_host_key=accept_new_host_key,
-        image_source=image_source,
-        plan=plan,
-    )
-    with listening(as_json=json) as listener:
-        receipt = wire.setup(answers, listener, someone("clawrack setup --yes", silent=yes or json))
-    if json:
+    draft = wire.draft()
+    interview = Interview(None if answers.yes or as_json else face(), draft.read() if resume else None)
+    try:
+        with listening(as_json=as_json) as listener:
+            receipt = wire.setup(answers, listener, interview)
+    except KeyboardInterrupt:
+        if not interview.leading:
+            raise
+        draft.write(interview.recorded)
+        raise Interrupted("setup.saved") from None
+    draft.forget()
+    _told(receipt, as_json=as_json)
+
+
+def _told(receipt: Receipt | None, *, as_json: bool) -> None:
+    if as_json:
         show.as_json("receipt", receipt)
     elif receipt is None:
         here().line(say("setup.only_planned"))
     else:
         _print(receipt)
+
+
+def _several(told: list[Answers], *, as_json: bool) -> None:
+    """Set many machines up; nobody is asked, so the line must say --yes."""
+    from clawrack import wire  # noqa: PLC0415 - see _one
+
+    if not all(answers.yes for answers in told):
+        raise Refused("setup.several_needs_yes", machines=len(told))
+    with listening(as_json=as_json, subjects=True) as listener:
+        results = wire.setup_several(told, listener)
+    if as_json:
+        show.as_json("setups", results)
+    else:
+        show.table(results, here(), "show.no_machines", ("machine", "fate", "seconds", "why"))
+    if any(result.fate != "done" for result in results):
+        raise typer.Exit(ActionFailed.exit_code)
 
 
 def _print(receipt: Receipt) -> None:

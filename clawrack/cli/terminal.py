@@ -48,7 +48,8 @@ class Terminal:
 
 def terminal(out: TextIO) -> Terminal:
     """Return what is known of an output."""
-    live = out.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
+    calm = os.environ.get("CLAWRACK_PLAIN") or os.environ.get("ACCESSIBLE")
+    live = out.isatty() and os.environ.get("TERM", "") not in {"", "dumb"} and not calm
     columns = shutil.get_terminal_size((80, 24)).columns if live else 80
     return Terminal(out, live, live and not os.environ.get("NO_COLOR"), max(columns, 20))
 

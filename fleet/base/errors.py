@@ -8,7 +8,8 @@
     │   └── TimedOut        the deadline passed
     ├── ActionFailed    5   the machine said no
     ├── StateDamaged    6   a file of ours on this computer is not whole
-    └── OurBug         70   this should not have happened
+    ├── OurBug         70   this should not have happened
+    └── Interrupted   130   a person stopped it, at a point where that does no harm
 
 The text of an error is in the words (templates/words): `KEY.what` happened, `KEY.why`, and `KEY.next`, the next
 command to type. An error carries the key and the values; the language is chosen when it is shown.
@@ -93,3 +94,9 @@ class OurBug(ClawrackError):
     """This should not have happened."""
 
     exit_code = 70
+
+
+class Interrupted(ClawrackError):
+    """A person stopped it, at a point where that does no harm."""
+
+    exit_code = 130

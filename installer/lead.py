@@ -1,0 +1,219 @@
+"""Everything before the first change: which machine, what is it, does it fit, what would be done, is that wanted?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from msgspec import structs
+
+from fleet.actions import AnyAction
+from fleet.api import Fleet
+from fleet.base.errors import Refused
+from fleet.base.event import Event, Listener
+from fleet.base.names import agent_name
+from fleet.base.words import say
+from fleet.images.recipe import Architecture
+from fleet.kinds import kind
+from fleet.machine.port import Port
+from fleet.machine.target import parse
+from fleet.model import HERE, Wish
+from installer.answers import Answers
+from installer.facts import Facts, look
+from installer.preflight import Need, judge, refuse
+from installer.provision import prepare
+from installer.reach import Reached
+from installer.wizard.interview import Back, Interview
+from installer.wizard.question import Option, Question
+
+ARCHITECTURES = frozenset(get_args(Architecture))
+"""Those that an image can be made for."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the setup needs from outside.
+
+    Attributes:
+        fleet: to which machine and agent are added.
+        journals: the folder of the machines' journals.
+        reach: reaches the machine of the answers.
+        image: has the image of a kind or ``meter`` (second) on a machine, by source (third); returns its id and name.
+    """
+
+    fleet: Fleet
+    journals: Path
+    reach: Callable[[Answers, Interview], Reached]
+    image: Callable[[Port, str, str, Listener], tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What is known once every question has its answer, and nothing was changed.
+
+    Attributes:
+        there: the machine.
+        facts: what was seen there.
+        agent: the agent's name.
+        new: whether it is to be made.
+    """
+
+    there: Reached
+    facts: Facts
+    agent: str
+    new: bool
+
+
+class Lead:
+    """The talk that leads to a setup; going back in it asks again, and logs in to no machine twice.
+
+    Args:
+        answers: what was told beforehand.
+        tools: what the setup needs from outside.
+        listen: hears what was found.
+        asks: the person, or nobody.
+    """
+
+    def __init__(self, answers: Answers, tools: Tools, listen: Listener, asks: Interview) -> None:
+        self._answers = answers
+        self._tools = tools
+        self._listen = listen
+        self._asks = asks
+        self._met: dict[str, tuple[Reached, Facts]] = {}
+
+    def whole(self) -> Looked:
+        """Ask what was not told, look at the machine, and have the person agree; nothing is changed.
+
+        Raises:
+            Refused: the machine does not fit, or the person does not want it.
+            ClawrackError: the machine cannot be reached, or its login not opened.
+        """
+        return self._asks.lead(self._script)
+
+    def foretold(self, looked: Looked, listen: Listener) -> None:
+        """Run every check for real and tell what would be done; nothing is changed."""
+        prepare(looked.there.port, looked.facts, self._tools.journals, listen, plan_only=True)
+        self._foretell(looked, listen)
+
+    def _script(self) -> Looked:
+        typed = self._machine()
+        there, facts = self._meet(typed)
+        agent = self._agent_name(there.name)
+        looked = Looked(there, facts, agent, new=agent not in self._tools.fleet.wish().agents)
+        self._fits(looked)
+        if looked.new and not (self._answers.yes or self._answers.plan):
+            self._agreed(looked, typed)
+        return looked
+
+    def _machine(self) -> str:
+        """Return the machine as a person types it."""
+        if self._answers.machine or self._answers.yes:
+            return self._answers.machine or HERE
+        known = self._tools.fleet.wish().machines
+
+        def check(text: str) -> None:
+            if text != HERE and text not in known:
+                parse(text)
+
+        return self._asks.ask(Question(id="machine", default=HERE), check)
+
+    def _meet(self, typed: str) -> tuple[Reached, Facts]:
+        """Return the machine, and what was seen there."""
+        if typed not in self._met:
+            there = self._tools.reach(structs.replace(self._answers, machine=typed), self._asks)
+            self._met[typed] = there, self._look(there)
+        return self._met[typed]
+
+    def _look(self, there: Reached) -> Facts:
+        """Look at the machine.
+
+        An agent that is there has what it needs already: the network is tried where one may be made.
+        """
+        mine = {agent.machine for agent in self._tools.fleet.wish().agents.values()}
+        facts = look(there.port, net=there.name not in mine or bool(self._answers.name))
+        system = facts.get("os.PRETTY_NAME") or facts.get("uname_s")
+        self._listen(Event(kind="done", subject=there.name, step="setup.looked", params={"system": system}))
+        return facts
+
+    def _fits(self, looked: Looked) -> None:
+        """Judge the machine; what is in the way stops here, before anything is changed."""
+        needs = kind(self._answers.kind).needs
+        disk = needs.disk // 2 if looked.new else 0
+        wanted = Need(memory=needs.memory, data=disk, engine=disk, architectures=ARCHITECTURES)
+        problems = judge(looked.facts, wanted)
+        refuse(problems, looked.there.name)
+        for problem in problems:
+            note = Event(kind="note", subject=looked.there.name, step=f"{problem.key}.what", params={**problem.params})
+            self._listen(note)
+
+    def _agent_name(self, machine: str) -> str:
+        """Return the agent's name: as told; else that of the machine's agent of this kind; else as the person says."""
+        agents, wanted = self._tools.fleet.wish().agents, self._answers.kind
+
+        def elsewhere(name: str) -> None:
+            agent_name(name)
+            if name in agents and agents[name].machine != machine:
+                raise Refused("fleet.agent_elsewhere", agent=name, machine=agents[name].machine)
+
+        if self._answers.name:
+            elsewhere(self._answers.name)
+            return self._answers.name
+        mine = [name for name, agent in agents.items() if (agent.machine, agent.kind) == (machine, wanted)]
+        free = (f"{wanted}-{n}" if n > 1 else wanted for n in range(1, len(agents) + 2))
+        usual = min(mine) if mine else next(name for name in free if name not in agents)
+        if mine or self._asks.silent:
+            return usual
+        return self._asks.ask(Question(id="name", default=usual, params={"machine": machine}), elsewhere)
+
+    def _agreed(self, looked: Looked, typed: str) -> None:
+        """Say all that is going to be done, and go on only where the person says so."""
+        said: list[str] = []
+
+        def hear(event: Event) -> None:
+            if event.kind == "note":
+                said.append(say(event.step, **event.params))
+
+        self.foretold(looked, hear)
+        params = {
+            "agent": looked.agent,
+            "machine": looked.there.name,
+            "system": looked.facts.get("os.PRETTY_NAME") or looked.facts.get("uname_s"),
+            "typed": typed,
+        }
+        if self._asks.silent:
+            raise Refused(
+                "question.nobody", question=say("wizard.go", **params), command=say("wizard.go.instead", **params)
+            )
+        options = tuple(Option(value, say(f"wizard.go.{value}")) for value in ("yes", "back", "no"))
+        answer = self._asks.ask(
+            Question(id="go", form="choice", default="yes", options=options, params=params, page=tuple(said))
+        )
+        if answer == "back":
+            raise Back
+        if answer == "no":
+            raise Refused("setup.declined")
+
+    def _foretell(self, looked: Looked, listen: Listener) -> None:
+        there, wish = looked.there, self._tools.fleet.wish()
+        which = kind(self._answers.kind)
+
+        def tell(step: str, **params: str) -> None:
+            listen(Event(kind="note", subject=there.name, step=step, params=params))
+
+        if there.name in wish.machines:
+            for action in self._tools.fleet.plan(part(wish, there.name)).actions:
+                tell("setup.would.action", does=say(action.step, **_named(action)), why=say(action.reason))
+        else:
+            tell("setup.would.meter")
+        if looked.new:
+            tell("setup.would.agent", agent=looked.agent, kind=which.name, version=which.version)
+
+
+def part(wish: Wish, machine: str) -> Wish:
+    """Return the part of the wish that is this machine's."""
+    mine = {name: found for name, found in wish.agents.items() if found.machine == machine}
+    return Wish(machines={machine: wish.machines[machine]}, agents=mine)
+
+
+def _named(action: AnyAction) -> dict[str, str]:
+    return {key: str(getattr(action, key)) for key in ("agent", "of", "machine") if hasattr(action, key)}
