@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from fleet.api import Fleet
 from fleet.base.errors import ClawrackError
 from fleet.base.words import say
 from fleet.model import Wish
 from fleet.views import Look, UsageRow
 from tui.state.heard import Message, Silent, Sort, Told, Trouble, Used, Wished, WishedAgent, WishedMachine
+
+if TYPE_CHECKING:
+    from fleet.api import Fleet  # a replay does without all that it brings
 
 BEAT = 2.0
 """Seconds between two questions to a machine that answers, in a small fleet."""
@@ -85,7 +87,7 @@ class Asks:
     stamp: Callable[[], object]
 
 
-def of_fleet(fleet: Fleet) -> Asks:
+def of_fleet(fleet: "Fleet") -> Asks:
     """Return the questions to a real fleet."""
     return Asks(wish=fleet.wish, look=fleet.look, used=fleet.used, stamp=lambda: stamp(fleet.folder))
 

@@ -15,7 +15,7 @@ from tui.state.store import Delta
 
 HELD = 3.0
 """Seconds after a key for which rows keep their places: what somebody aims at does not run away."""
-MEASURED = 400  # rows that are looked at for a column's width
+MEASURED = 100  # rows that are looked at for a column's width
 _LIKELY = 0.9  # of the rows whose text has room in its column
 _BRANCH, _END = "├ ", "└ "
 
@@ -54,7 +54,7 @@ class Table:
         self._keys: dict[str, Key] = {}
         self._shown: set[str] = set()
         self._columns: tuple[Column, ...] = ()
-        self._width, self._gutter, self._between = columns.NORMAL, 2, 2
+        self._shape = (0, 2, 2)
         self._headings: tuple[Heading, ...] = ()
         self._measured = 0
         self._held_until = float("-inf")
@@ -153,8 +153,10 @@ class Table:
 
     def resize(self, width: int, now: float, *, gutter: int = 2, between: int = 2) -> None:
         """Fit the columns into so many cells, of which some stand before the first and between two."""
-        self._width, self._gutter, self._between = width, gutter, between
-        self._measure(now)
+        shape = (width, gutter, between)
+        if shape != self._shape:
+            self._shape = shape
+            self._measure(now)
 
     # --- order ---
 
@@ -228,11 +230,12 @@ class Table:
             self._measure(now)
 
     def _measure(self, now: float) -> None:
-        self._columns = columns.shown(self.scope, self._width, self.chosen)
+        width, gutter, between = self._shape
+        self._columns = columns.shown(self.scope, width, self.chosen)
         rows = list(self._rows)[:: max(1, len(self._rows) // MEASURED)]
         texts = [self.cells(row, now) for row in rows if self._in_scope(self._rows[row])]
         wanted = [self._wanted(n, column, texts) for n, column in enumerate(self._columns)]
-        self._columns, widths = _fitted(self._columns, wanted, self._width - self._gutter, self._between)
+        self._columns, widths = _fitted(self._columns, wanted, width - gutter, between)
         self._headings = tuple(
             Heading(one.id, one.title, width, one.right) for one, width in zip(self._columns, widths, strict=True)
         )

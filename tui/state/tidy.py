@@ -21,7 +21,7 @@ def tidy(value: Value) -> Value:
 def _tidy(value: Any) -> Any:  # noqa: ANN401 - the field's type is the struct's affair
     match value:
         case str():
-            return line(value, LONGEST)
+            return value if _plain(value) else line(value, LONGEST)
         case bool() | float() | None:
             return value
         case int():
@@ -30,3 +30,8 @@ def _tidy(value: Any) -> Any:  # noqa: ANN401 - the field's type is the struct's
             return tuple(_tidy(part) for part in value[:MOST])  # pyright: ignore[reportUnknownVariableType]
         case _:
             return value
+
+
+def _plain(text: str) -> bool:
+    """Return whether cleaning would change nothing: so it is with nearly all, and a fleet says a great deal."""
+    return len(text) <= LONGEST and text.isascii() and text.isprintable() and " " not in text
