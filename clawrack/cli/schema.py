@@ -16,6 +16,7 @@ from clawrack.cli.common import Json, here
 from clawrack.cli.completion import Script
 from clawrack.cli.failing import Told
 from clawrack.cli.frame import Verb, lone
+from clawrack.cli.logs import LogNote
 from clawrack.cli.shell import ShellRan
 from clawrack.installation import Environment, Installation, Upgraded
 from fleet.base.disk import replace
@@ -23,10 +24,12 @@ from fleet.base.errors import BadInput
 from fleet.base.event import Event
 from fleet.bundle import Written
 from fleet.doctor.finding import DiagnosisView
+from fleet.logs import LogLine
 from fleet.schema import Schema, document
 from fleet.talk import Answer
 from fleet.views import AgentView, MachineView, PageView, Result, Status, UsageRow
 from installer.answers import Receipt
+from installer.several import Result as Setup
 
 app = lone()
 
@@ -45,11 +48,11 @@ class Printed(msgspec.Struct, frozen=True):
 
 CHANGE = {"event": Event, "result": Result}
 COMMANDS: dict[str, dict[str, Any]] = {
-    "setup": {"event": Event, "receipt": Receipt | None},
+    "setup": {"event": Event, "receipt": Receipt | None, "setups": list[Setup]},
     "agent list": {"agents": list[AgentView]},
     "agent show": {"agent": AgentView},
     "agent ask": {"answer": Answer},
-    "agent logs": {"line": str},
+    "agent logs": {"line": LogLine, "note": LogNote},
     "agent shell": {"shell": ShellRan},
     "agent open": {"page": PageView, "event": Event},
     "agent start": CHANGE,
