@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event as Flag
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -21,11 +22,13 @@ from fleet.base.outcome import AlreadyTrue, Done, Outcome
 from fleet.deploy import door, secrets_of, wait
 from fleet.gate import Who
 from fleet.kinds import home_of, kind
+from fleet.logs import Asked, Ears, LogLine, Source
 from fleet.machine.guard import Guard
 from fleet.machine.many import many
 from fleet.machine.port import Port, Window
 from fleet.machine.process import Session
 from fleet.machine.shell_agent import inside
+from fleet.machine.written import Span
 from fleet.model import Agent, Machine, Seen, Wish
 from fleet.page import Open, opened, spare
 from fleet.plan import Plan, plan, strays
@@ -281,13 +284,30 @@ class Fleet:
         """
         return self.port(name).session(words, window=window)
 
-    def logs(self, name: str, *, follow: bool = False, tail: int = 100) -> Iterator[str]:
+    def logs(
+        self, name: str, *, follow: bool = False, tail: int | None = 100, stop: Flag | None = None
+    ) -> Iterator[str]:
         """Yield the agent's log, cleaned, line by line; with ``follow`` for as long as somebody listens.
 
+        Following goes on over restarts and upgrades. ``stop`` ends it from another thread.
+
         Raises:
+            BadInput: there is no such agent.
             ActionFailed: there is no log.
+            Unreachable: its machine did not answer at first; later it is asked again.
         """
-        return logs.follow(self._who(name)[0], name, on=follow, tail=tail)
+        asked = Asked(follow, Span(tail=tail))
+        return (found.line for found in self.logs_of([name], asked, logs.strict, stop))
+
+    def logs_of(self, names: Sequence[str], asked: Asked, tell: Ears, stop: Flag | None = None) -> Iterator[LogLine]:
+        """Yield the lines of several agents' logs in one order; see `fleet.logs.read`.
+
+        Raises:
+            BadInput: there is no such agent.
+        """
+        found = [(name, *self._agent(name)) for name in names]
+        sources = [Source(name, a.machine, self._opener(a.machine, m)) for name, a, m in found]
+        return logs.read(sources, asked, tell, stop)
 
     def start(self, name: str, listen: Listener = ignore) -> Outcome:
         """Start an agent and wait until it is ready."""

@@ -6,20 +6,17 @@ from typing import Annotated
 
 import typer
 
-from clawrack.cli import opening, shell, show
+from clawrack.cli import logs, opening, shell, show
 from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
-from clawrack.cli.failing import INTERRUPTED
 from clawrack.cli.frame import Verb, noun
 from clawrack.cli.shell import Command, Listing
-from fleet.base.clean import clean
 from fleet.base.errors import BadInput
 from fleet.base.outcome import AlreadyTrue
 from fleet.base.words import say
 from fleet.views import Result
 
 app = noun()
-Follow = Annotated[bool, typer.Option("--follow", "-f")]
 Keep = Annotated[bool, typer.Option("--keep-state/--erase")]
 
 
@@ -62,24 +59,27 @@ def ask(
         show.prose(answer.text, here())
 
 
-@app.command(cls=Verb)
-def logs(
-    name: Name,
+@app.command("logs", cls=Listing)
+def logs_(  # noqa: PLR0913 - a log is looked through from many sides
+    names: logs.Names = None,
     *,
-    follow: Follow = False,
-    tail: Annotated[int, typer.Option("--tail", min=0, metavar="LINES")] = 100,
+    all_: logs.Every = False,
+    machine: logs.OnMachine = "",
+    follow: logs.Follow = False,
+    tail: logs.Tail = "",
+    since: logs.Since = "",
+    until: logs.Until = "",
+    grep: logs.Grep = "",
+    regex: logs.Regex = False,
+    timestamps: logs.Stamps = False,
     json: Json = False,
 ) -> None:
-    """Print an agent's log."""
-    to = here()
-    try:
-        for line in open_fleet().logs(name, follow=follow, tail=tail):
-            if json:
-                show.as_json("line", line)
-            else:
-                to.line(clean(line))
-    except KeyboardInterrupt:  # the usual way to end it
-        raise typer.Exit(INTERRUPTED) from None
+    """Print agents' logs, in one order."""
+    typed = logs.Typed(
+        names=names or (), every=all_, machine=machine, follow=follow, tail=tail, since=since, until=until,
+        grep=grep, regex=regex, timestamps=timestamps, json=json,
+    )  # fmt: skip
+    logs.run(open_fleet(), typed)
 
 
 @app.command("shell", cls=Listing)

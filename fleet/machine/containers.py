@@ -10,6 +10,7 @@ from typing import Any, cast
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed
 from fleet.machine.port import Port
+from fleet.machine.written import Span, log
 
 
 def inspect(port: Port, container: str) -> dict[str, Any] | None:
@@ -29,15 +30,13 @@ def inspect(port: Port, container: str) -> dict[str, Any] | None:
 
 
 def logs(port: Port, container: str, *, follow: bool, tail: int) -> Iterator[bytes]:
-    """Yield what a container wrote, in pieces of any size; with ``follow`` for as long as somebody listens.
+    """Yield what a container wrote, line by line, with line ends; with ``follow`` for as long as it runs.
 
     Raises:
         ActionFailed: there is no such container, or the engine said no.
         Unreachable: the machine or its engine does not answer.
     """
-    with _told(port):
-        pieces = port.docker().logs(container, stream=True, follow=follow, tail=tail)
-        yield from cast("Iterator[bytes]", pieces)
+    return (found.text + b"\n" for found in log(port, container, Span(tail=tail), follow=follow))
 
 
 def images(port: Port) -> frozenset[str]:
