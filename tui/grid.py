@@ -5,7 +5,7 @@ it has drawn, and draws again only rows that it is told about; its cost follows 
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Protocol
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -36,13 +36,28 @@ class Cell(Protocol):
         ...
 
 
-class Heading(NamedTuple):
+class Heading(Protocol):
     """A column: its id, its title, its width in cells, whether it stands at the right."""
 
-    id: str
-    title: str
-    width: int
-    right: bool = False
+    @property
+    def id(self) -> str:
+        """Names it."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """In cells."""
+        ...
+
+    @property
+    def right(self) -> bool:
+        """Whether it stands at the right."""
+        ...
 
 
 def fitted(text: str, width: int, *, right: bool = False) -> str:
@@ -95,6 +110,11 @@ class RowGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self.marks: set[str] = set()
 
     # ---- what is shown ---------------------------------------------------------------------------------------------
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """The columns."""
+        return self._headings
 
     @property
     def order(self) -> Sequence[str]:

@@ -28,17 +28,22 @@ class Row(NamedTuple):
 
 
 def pieces(text: str, width: int) -> list[tuple[int, int]]:
-    """Return where a text is broken so that no piece takes more than so many cells; the whole where width is 0."""
+    """Return where a text is broken so that no piece takes more than so many cells; the whole where width is 0.
+
+    It is broken after a space, where there is one in the second half of a piece.
+    """
     if not width or (text.isascii() and len(text) <= width):
         return [(0, len(text))]
     breaks = [0]
-    cells = 0
+    cells = space = 0
     for place, char in enumerate(text):
         taken = get_character_cell_size(char)
         if cells + taken > width and place > breaks[-1]:
-            breaks.append(place)
-            cells = 0
+            breaks.append(space if 2 * (space - breaks[-1]) > place - breaks[-1] else place)
+            cells = sum(map(get_character_cell_size, text[breaks[-1] : place]))
         cells += taken
+        if char == " ":
+            space = place + 1
     return list(pairwise([*breaks, len(text)]))
 
 

@@ -12,7 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.grid import fitted
-from tui.lines import Line, Lines, spans
+from tui.lines import MOST, Line, Lines, spans
 
 _TINTS = 6
 _STYLES = ("plain", "good", "warn", "bad", "dim", "strong", "doing", "hit")
@@ -23,7 +23,8 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     """Lines with a column at their left.
 
     Args:
-        tinted: whether each text of the left column has a colour of its own.
+        tinted: whether each text of the left column has a colour of its own; the end is followed then.
+        left: whether the left column is shown.
         most: lines that are kept.
     """
 
@@ -37,11 +38,19 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     class Scrolled(Message):
         """What is seen is another part, or it is followed no more."""
 
-    def __init__(self, *, tinted: bool = False, most: int = 50_000, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(
+        self,
+        *,
+        tinted: bool = False,
+        left: bool = True,
+        most: int = MOST,
+        id: str | None = None,  # noqa: A002 - Textual's name
+    ) -> None:
         super().__init__(id=id)
         self._lines = Lines(most)
         self._tinted = tinted
         self._left = 0
+        self._has_left = left
         self._tints: dict[str, int] = {}
         self._hit = 0
         self.term = ""
@@ -86,6 +95,8 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         self.lay()
 
     def _widen(self, lines: list[Line]) -> bool:
+        if not self._has_left:
+            return False
         widest = min(_WIDEST, max((cell_len(line.left) for line in lines), default=0))
         for line in lines:
             self._tints.setdefault(line.left, len(self._tints) % _TINTS)
@@ -174,7 +185,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         return [*self._lefts(line, row.start == 0), *self._texts(line.text[row.start : row.end], style)]
 
     def _lefts(self, line: Line, first: bool) -> list[Segment]:
-        if not self._left:
+        if not self._left or (line.style == "strong" and not line.left):  # a heading stands at the left
             return [Segment(" ", self.rich_style)]
         name = f"tint-{self._tints.get(line.left, 0)}" if self._tinted else "dim"
         return [Segment(fitted(line.left if first else "", self._left), self._style(name)), Segment("  ")]

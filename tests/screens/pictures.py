@@ -21,6 +21,14 @@ def text_of(app: App[Any]) -> str:
     return "\n".join(strip.text.rstrip() for strip in strips).rstrip() + "\n"
 
 
+def colours_of(app: App[Any]) -> set[str]:
+    """The names of the colours on the screen; the terminal's own are none."""
+    strips = app.screen._compositor.render_strips()  # pyright: ignore[reportPrivateUsage] - no public way to it
+    styles = [piece.style for strip in strips for piece in strip if piece.style]
+    found = [colour for style in styles for colour in (style.color, style.bgcolor) if colour]
+    return {colour.name for colour in found if not colour.is_default}
+
+
 def same_as_kept(name: str, text: str) -> None:
     """Fail where the text is not the one that is kept under this name."""
     path = FOLDER / f"{name}.txt"

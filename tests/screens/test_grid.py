@@ -12,7 +12,8 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from tests.screens.pictures import play, text_of
-from tui.grid import Heading, RowGrid, fitted
+from tui.grid import RowGrid, fitted
+from tui.state.table import Heading
 
 NAMES = [f"row-{number:03}" for number in range(200)]
 
