@@ -73,7 +73,8 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
         esac
         link=$bin/clawrack log=$home/install.log packages=$home/packages made=$home/directories
         share=${XDG_DATA_HOME:-${HOME:-}/.local/share}
-        [ "$uid" != 0 ] || share=/usr/local/share
+        fish=$share/fish/vendor_completions.d
+        [ "$uid" != 0 ] || share=/usr/local/share fish=/etc/fish/completions
     }
 
     ours() { # whether the command on the PATH is the one that this script made
@@ -423,7 +424,7 @@ END
 
     shells() { # `SHELL FILE` on each line: where each looks by itself for how a line of ours goes on
         printf '%s\n' "bash $share/bash-completion/completions/clawrack" "zsh $share/zsh/site-functions/_clawrack" \
-            "fish $share/fish/vendor_completions.d/clawrack.fish"
+            "fish $fish/clawrack.fish"
     }
 
     need_completions() { # links into what is in use, so that they are always its own

@@ -59,6 +59,7 @@ lacking() { # the packages whose commands are not there
         say python3-venv
     fi
     [ -e /etc/ssl/certs/ca-certificates.crt ] || say ca-certificates
+    [ -e /usr/share/bash-completion/bash_completion ] || say bash-completion
 }
 
 newest_python() { # the newest Python from 3.11 on

@@ -4,6 +4,7 @@ All that can be typed is in the script, so that a TAB starts no Python: a table 
 what each is in both languages for the shells that show it. Only names come from the disk, as the shell sees them.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
@@ -24,7 +25,7 @@ Shell = Literal["bash", "zsh", "fish"]
 MARK = "#-- table --\n"
 _FILES = {"FILE": "files", "PATH": "files", "FOLDER": "folders"}
 _NAMES = {"AGENT": "agents", "SELECTOR": "agents", "MACHINE": "machines"}
-_NOUNS = {"agent": "agents", "machine": "machines"}
+_NOUNS = {"agent": "agents", "machine": "machines", "doctor": "names"}
 NOTHING = "none"
 
 
@@ -41,7 +42,7 @@ class Row(msgspec.Struct, frozen=True):
     Attributes:
         sort: ``c`` a command, ``o`` an option, ``a`` an argument, ``a+`` one that takes all that follow.
         name: as it is typed; of an argument, what stands for it on the page.
-        value: what its value is: agents, machines, files, folders, ``kinds:…``, ``words:…``, none; ``-`` for no value.
+        value: what its value is: agents, machines, names (of both), files, folders, ``kinds:…``, ``words:…``, none; ``-`` for no value.
         keys: of the words that say what it is; the first that is there counts.
     """
 
@@ -102,7 +103,7 @@ def value_of(param: Parameter, path: Sequence[str]) -> str:
     """Return what a parameter's value is, for a shell."""
     if getattr(param, "is_flag", False) or not isinstance(param, (TyperOption, TyperArgument)):
         return "-"
-    metavar = (param.metavar or "").strip("[]")
+    metavar = re.sub("[^A-Z]", "", param.metavar or "")
     choices = param.type_descriptor.choices
     if choices is not None:
         return f"words:{' '.join(str(getattr(choice, 'value', choice)) for choice in choices)}"

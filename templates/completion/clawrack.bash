@@ -30,6 +30,7 @@ _clawrack_offer() { # VALUE: adds what may stand there
     case $1 in
     agents) _clawrack_names "$fleet/agents" .yaml ;;
     machines) _clawrack_names "$fleet/machines" .yaml ;;
+    names) _clawrack_offer agents; _clawrack_offer machines ;;
     files) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     folders) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
     kinds* | words*)

@@ -38,6 +38,9 @@ function __clawrack_offer --argument-names value
             __clawrack_names $fleet/agents .yaml
         case machines
             __clawrack_names $fleet/machines .yaml
+        case names
+            __clawrack_offer agents
+            __clawrack_offer machines
         case files
             __clawrack_files
         case folders

@@ -21,9 +21,9 @@ _clawrack_option() { # NAME: sets `want` to what its value is, `-` where it take
     return 0
 }
 
-_clawrack_names() { # WHAT FOLDER SUFFIX
-    local -a names=($2/*$3(N))
-    names=(${${names%$3}:t})
+_clawrack_names() { # FOLDER SUFFIX: adds the names of the files there
+    local -a names=($1/*$2(N))
+    names=(${${names%$2}:t})
     names=(${names:#*[^a-z0-9-]*})
     compadd -a names
 }
@@ -32,14 +32,15 @@ _clawrack_offer() { # VALUE: adds what may stand there
     local fleet=${CLAWRACK_FLEET:-${XDG_CONFIG_HOME:-$HOME/.config}/clawrack/fleet}
     local -a values
     case $1 in
-    agents) _clawrack_names agent $fleet/agents .yaml ;;
-    machines) _clawrack_names machine $fleet/machines .yaml ;;
+    agents) _clawrack_names $fleet/agents .yaml ;;
+    machines) _clawrack_names $fleet/machines .yaml ;;
+    names) _clawrack_offer agents; _clawrack_offer machines ;;
     files) _files ;;
     folders) _files -/ ;;
     kinds* | words*)
         values=(${=1#*:})
         compadd -a values
-        [[ $1 != kinds* || -z $CLAWRACK_KINDS ]] || _clawrack_names kind $CLAWRACK_KINDS /kind.yaml
+        [[ $1 != kinds* || -z $CLAWRACK_KINDS ]] || _clawrack_names $CLAWRACK_KINDS /kind.yaml
         ;;
     esac
 }

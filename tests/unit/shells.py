@@ -29,20 +29,30 @@ SETS_UP = {
 }
 
 
-class Shell:
-    """A shell that has read the script, in a home of its own."""
+# How a shell begins that is to find the script by itself, where install.sh put it for a person.
+FINDS = {
+    "bash": "source /usr/share/bash-completion/bash_completion; ",
+    "zsh": "fpath+=({home}/.local/share/zsh/site-functions); ",
+    "fish": "",
+}
 
-    def __init__(self, name: str, script: Path, home: Path, **more: str) -> None:
+
+class Shell:
+    """A shell that has read the script, or with ``script=None`` one that has to find it, in a home of its own."""
+
+    def __init__(self, name: str, script: Path | None, home: Path, **more: str) -> None:
         self.name = name
+        argv = STARTS[name] if script else [word for word in STARTS[name] if word != "--no-config"]
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
         env = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "xterm", "LANG": "C.UTF-8", **more}
         self._process = subprocess.Popen(
-            ["setsid", "--ctty", *STARTS[name]], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=home
+            ["setsid", "--ctty", *argv], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=home
         )
         os.close(theirs)
         self._seen = b""
-        self.type(SETS_UP[name].format(script=script, home=home) + "\n")
+        begin = FINDS[name] if script is None else ""
+        self.type((begin + SETS_UP[name]).format(script=script or "/dev/null", home=home) + "\n")
         self.sees("ready")
 
     def __enter__(self) -> Self:

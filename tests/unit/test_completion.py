@@ -49,6 +49,8 @@ def opened(name: str, home: Path, **more: str) -> Shell:
         ("clawrack agent logs --tail 3 qTAB", "agent logs --tail 3 quiet"),
         ("clawrack agent logs qTAB --folTAB", "agent logs quiet --follow"),
         ("clawrack machine show atTAB", "machine show attic"),
+        ("clawrack doctor cellTAB", "doctor cellar"),
+        ("clawrack doctor quTAB", "doctor quiet"),
         ("clawrack setup --image-source reTAB", "setup --image-source registry"),
         ("clawrack setup --kind openTAB", "setup --kind openclaw"),
         ("clawrack setup --yes --fingTAB", "setup --yes --fingerprint"),
@@ -97,6 +99,33 @@ def test_another_folder_and_more_kinds_are_where_the_environment_says(name: str,
     with opened(name, tmp_path, **more) as shell:
         assert shell.ran("clawrack agent show TAB") == "agent show zebra"
         assert shell.ran("clawrack setup --kind mTAB") == "setup --kind mine"
+
+
+PLACES = {
+    "bash": ".local/share/bash-completion/completions/clawrack",
+    "zsh": ".local/share/zsh/site-functions/_clawrack",
+    "fish": ".local/share/fish/vendor_completions.d/clawrack.fish",
+}
+"""Where install.sh puts the links for a person; tests/rack/test_self_upgrade.py sees that it does."""
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_the_shell_finds_the_script_where_install_sh_puts_it_for_a_person(name: str, tmp_path: Path) -> None:
+    with opened(name, tmp_path):
+        pass
+    (tmp_path / PLACES[name]).parent.mkdir(parents=True)
+    (tmp_path / PLACES[name]).symlink_to(tmp_path / "script")
+    with Shell(name, None, tmp_path) as shell:
+        assert shell.ran("clawrack agent logs qTAB") == "agent logs quiet"
+
+
+def test_the_shells_look_where_install_sh_puts_it_for_everybody() -> None:
+    for place, *words in (
+        ("/usr/local/share/zsh/site-functions", "zsh", "-f", "-c", "print -l $fpath"),
+        ("/etc/fish/completions", "fish", "-c", "string join \\n $fish_complete_path"),
+    ):
+        assert place in subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "/usr/local/share" in Path("/usr/share/bash-completion/bash_completion").read_text()
 
 
 @pytest.mark.parametrize("name", SHELLS)
