@@ -16,7 +16,7 @@ from fleet.base.event import Kind as EventKind
 from fleet.base.names import agent_name
 from fleet.base.words import say
 from fleet.kinds import kind
-from fleet.model import Agent, Wish
+from fleet.model import Agent, Wish, free_page
 from installer.answers import Answers, Receipt
 from installer.lead import Lead, Looked, Tools, part
 from installer.provision import prepare
@@ -70,7 +70,8 @@ class _Run:
         if agent not in self.tools.fleet.wish().agents:
             which = kind(self.answers.kind)
             image, ref = self.tools.image(there.port, which.name, self.answers.image_source, self.listen)
-            made = Agent(kind=which.name, machine=there.name, version=which.version, image=image, ref=ref)
+            page = free_page(self.tools.fleet.wish().agents.values())
+            made = Agent(kind=which.name, machine=there.name, version=which.version, image=image, ref=ref, page=page)
             load.save_agent(self.tools.fleet.folder, agent, made)
         return part(self.tools.fleet.wish(), there.name)
 
