@@ -109,7 +109,7 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
         url: opens it, logged in, for the user who typed the command and while the command runs.
         local: its address without anything that opens it.
         ssh: what to type on another computer, so that its browser reaches it.
-        lets_in: seconds from now in which new browsers are let in without a question; 0 where they are not.
+        lets_in: seconds from now in which a new browser is approved, where the agent asks for that; 0 where none is.
     """
 
     agent: str
