@@ -25,7 +25,8 @@ while [ $# -gt 0 ]; do
 done
 
 # Real agents are large and meters count time: these do not run beside one another.
-REAL='tests/rack/test_images_openclaw.py tests/rack/test_install_sh_whole.py tests/rack/test_the_thread.py'
+REAL='tests/rack/test_images_openclaw.py tests/rack/test_install_sh_whole.py tests/rack/test_the_thread.py
+    tests/rack/test_agent_open.py'
 LIMIT=3600 # seconds for one part
 
 say() { printf '%s\n' "$*"; }

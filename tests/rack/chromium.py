@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -37,6 +38,14 @@ TEXT = """(() => { const all = []; const walk = (node) => {
   walk(document.body || document); return all.join(' ').replace(/\\s+/g, ' '); })()"""
 
 
+def browser() -> str:
+    """The browser's program. Raises RuntimeError where there is none."""
+    found = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    if found is None:
+        raise RuntimeError("there is neither chromium nor google-chrome here")
+    return found
+
+
 class Chromium:
     """One browser with a profile of its own and one tab."""
 
@@ -47,7 +56,7 @@ class Chromium:
 
     def __enter__(self) -> Self:
         (reads, writes), (answers, told) = os.pipe(), os.pipe()
-        words = ["chromium", *FLAGS, f"--user-data-dir={self._profile}", "about:blank"]
+        words = [browser(), *FLAGS, f"--user-data-dir={self._profile}", "about:blank"]
         self._process = subprocess.Popen(
             [sys.executable, "-c", MOVE, str(reads), str(told), *words],
             pass_fds=(reads, told), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
