@@ -39,12 +39,16 @@ def ordinary() -> set[str]:
 
 def secrets() -> set[str]:
     """Return the secrets on this computer: our private key, and what the environment says by its names to be secret."""
-    found = {value for name, value in os.environ.items() if SECRET_NAME.search(name) or looks_random(value)}
+    found = {value for name, value in os.environ.items() if SECRET_NAME.search(name) or _random(value)}
     try:
         key = (places.state() / "key").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return found
     return {*found, *(row for row in key.splitlines() if row and not row.startswith("-----"))}
+
+
+def _random(value: str) -> bool:
+    return "/" not in value and any(looks_random(part) for part in re.split(r"[\W_]", value))
 
 
 def names(folder: Path, wish: Wish) -> Names:

@@ -17,8 +17,8 @@ _TIME = re.compile(
 _QUOTED = re.compile(
     r"\"[^\"]*(?:\"|$)|`[^`]*(?:`|$)|(?<!\w)'[^']*(?:'|$)|[\u201c\u300c][^\u201d\u300d]*(?:[\u201d\u300d]|$)"
 )
-_WORD = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)*")
-_NUMBER = re.compile(r"\d{1,3}|\d{1,4}(?:\.\d{1,4}){1,3}")
+_WORD = re.compile(r"\w+(?:\.\d+)*")
+_NUMBER = re.compile(r"\d{1,3}(?:ms|s|m|h|kb|mb|gb)?|\d{1,4}(?:\.\d{1,4}){1,3}", re.IGNORECASE)
 _SHARE = 0.6  # of the words that must be on the list
 _GAP = "…"
 WORDS = frozenset(Path(__file__).with_name("scrub_words.txt").read_text(encoding="utf-8").split())

@@ -114,7 +114,7 @@ SHAPES: tuple[Shape, ...] = (
     ("user", re.compile(r"(?:/home|/Users|/var/services/homes|/share/homes)/(?P<it>[^/\s:\"',]+)"), _named("user")),
     (
         "phone",
-        re.compile(r"(?<![\w.])\+\d[\d ()-]{7,16}\d(?!\w)|(?<![\w.+-])1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?![\w.-])"),
+        re.compile(r"(?<![\w.])\+\d[\d ()-]{7,16}\d(?!\w)|(?<![\w.+-])1[3-9]\d(?:\d{8}|([ -])\d{4}\1\d{4})(?![\w.-])"),
         _named("phone"),
     ),
     ("secret", re.compile(r"(?<!\w)[1-9]\d{5}(?:19|20)\d{9}[\dXx](?!\w)"), _hide),

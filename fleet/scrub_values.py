@@ -31,6 +31,7 @@ class Values:
     """
 
     def __init__(self, secrets: Iterable[str], hidden: str, names: Mapping[str, str]) -> None:
+        self._hidden = hidden
         secret = {_squeezed(value): hidden for value in secrets}
         every = {_squeezed(value): cover for value, cover in names.items()} | secret
         self._covers = {value: cover for value, cover in every.items() if len(value) >= LEAST}
@@ -73,9 +74,11 @@ class Values:
         while match := self._pattern.search(low, begin):
             begin = match.start()
             whole = next((v for v in self._heads[match.group()] if low.startswith(v, begin)), match.group())
+            end = begin + len(whole)
             cover = self._covers.get(whole) or self._covers[self._heads[match.group()][0]]
-            yield begin, begin + len(whole), cover
-            begin += len(whole)
+            if cover == self._hidden or not _amid_digits(low, begin, end):
+                yield begin, end, cover
+            begin = end
 
     def _fragments(self, raw: bytes) -> Iterator[tuple[Span, str]]:
         """Yield the words that hold a part of a long value."""
@@ -104,6 +107,12 @@ def _covered(raw: bytes, spans: Iterable[tuple[Span, str]], tell: Callable[[str]
         done = end
         tell(cover)
     return b"".join((*pieces, raw[done:]))
+
+
+def _amid_digits(text: bytes, begin: int, end: int) -> bool:
+    """Return whether a number goes on beyond what was found: 10.0.0.1 is not in 10.0.0.12."""
+    before, after = text[begin - 1 : begin + 1] if begin else b"", text[end - 1 : end + 1]
+    return (len(before) > 1 and before.isdigit()) or (len(after) > 1 and after.isdigit())
 
 
 def _squeezed(value: str) -> bytes:

@@ -32,6 +32,7 @@
 #   mend TOKEN WHAT [NAME]               puts firewall, modes or engine right; `units`, stdin: a tar of them; `config NAME`,
 #                                        stdin: the release's tar, with the checksum noted: its files again, and a restart
 #   usage                                the meter's own report, JSON
+#   journal LINES                        the journal's last lines of our units and the engine's, as they are
 #   shell NAME MARK [COMMAND…]           a shell, or the command, in the agent's container, as its user; MARK on stderr
 #                                        when it begins; `reason=not-running`, `reason=no-shell`
 #   boot | tick | run BOX | halt BOX | watch     for the units; `watch` where there is no systemd
@@ -66,7 +67,7 @@ main() {
     shift
     case $verb in
     tools | install | look | checkup | usage | boot | tick | watch) arity $# 0 0 ;;
-    run | halt | sudoer | release) arity $# 1 1 ;;
+    run | halt | sudoer | release | journal) arity $# 1 1 ;;
     uninstall) arity $# 1 2 ;;
     mend) arity $# 2 3 ;;
     lease | renew | reveal | image | start | stop | restart | revert) arity $# 2 2 ;;
