@@ -60,6 +60,9 @@ lacking() { # the packages whose commands are not there
         say python3-venv
     fi
     [ -e /etc/ssl/certs/ca-certificates.crt ] || say ca-certificates
+    # Ubuntu has a browser as a snap alone; there a Chrome from elsewhere will do, and without one its test says so.
+    [ -n "$fast" ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null ||
+        grep -q '^ID=ubuntu' /etc/os-release || say chromium
     [ -e /usr/share/bash-completion/bash_completion ] || say bash-completion
 }
 
