@@ -70,9 +70,9 @@ def strays(symptoms: Symptoms) -> Iterator[Finding]:
 
 
 def _trial(case: _Case) -> Iterator[Finding]:
-    """A trial is somebody's work while a lease is held; else whoever began it is gone."""
+    """A trial is somebody's work while the machine is in somebody's hands; else whoever began it is gone."""
     box = case.box
-    if case.seen.lease is None:
+    if not case.symptoms.in_hands:
         fix = "trial" if box.trial == case.expected.release else None
         evidence = f"trial={box.trial} left={box.trial_left} s release={box.release or '-'}"
         minutes = -(-box.trial_left // 60)

@@ -11,8 +11,10 @@ import msgspec
 
 from fleet import gate, meter
 from fleet.actions import Deploy
+from fleet.base import places
 from fleet.base.clean import line
-from fleet.base.errors import ClawrackError, Unreachable
+from fleet.base.disk import locked
+from fleet.base.errors import ClawrackError, Refused, Unreachable
 from fleet.deploy import Order, door, secrets_of
 from fleet.deploy import _files as files_of  # pyright: ignore[reportPrivateUsage] - they must be the very same
 from fleet.doctor.calls import Checkups
@@ -86,8 +88,18 @@ def _blank(patient: Patient) -> Symptoms:
         machine=patient.machine,
         carried=patient.carried,
         holder=patient.holder,
+        at_work=_at_work(patient.name),
         expected={name: _expected(patient, name, None) for name in patient.agents},
     )
+
+
+def _at_work(name: str) -> bool:
+    """Return whether a clawrack on this computer is changing the machine; see fleet/site.py."""
+    try:
+        with locked(places.state() / "locks" / name):
+            return False
+    except Refused:
+        return True
 
 
 def _troubled(patient: Patient, error: ClawrackError) -> Symptoms:

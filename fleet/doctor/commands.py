@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fleet.base.clean import line
-from fleet.doctor.finding import Finding, FixName, Severity
+from fleet.doctor.finding import Finding, FindingId, FixName, Severity
 from fleet.doctor.symptoms import Symptoms
 from fleet.machine.target import SSH_PORT
 from fleet.model import Machine
@@ -34,7 +34,7 @@ def setup(symptoms: Symptoms, agent: str = "") -> str:
 
 def found(  # noqa: PLR0913 - a finding has that many sides, and most go by name
     symptoms: Symptoms,
-    id_: str,
+    id_: FindingId,
     severity: Severity,
     evidence: str,
     *,

@@ -5,6 +5,30 @@ from typing import Literal, get_args
 import msgspec
 
 Severity = Literal["error", "warning", "note"]
+FindingId = Literal[
+    "engine.down",
+    "clock.ahead", "clock.behind", "clock.unsynchronised",
+    "disk.state", "disk.engine", "inodes.state", "inodes.engine",
+    "guard.absent", "guard.older", "guard.edited", "guard.mode",
+    "lease.ours", "lease.held",
+    "network.stranger",
+    "firewall.missing",
+    "units.missing", "units.disabled", "units.stopped",
+    "secret.mode", "parent.mode",
+    "meter.missing", "meter.down", "meter.killed",
+    "image.missing",
+    "key.refused", "key.no_credit", "route.limited", "route.failing",
+    "agent.absent", "agent.stray", "agent.stopped", "agent.paused", "agent.down", "agent.gave_up", "agent.restarting",
+    "agent.oom", "agent.starting", "agent.not_ready",
+    "trial.left",
+    "config.edited", "config.unlike",
+    "machine.no_name", "machine.refused", "machine.no_answer", "machine.not_ssh", "machine.turned_away",
+    "machine.key_missing", "machine.no_root", "machine.unclear",
+    "hostkey.changed", "hostkey.unknown", "hostkey.twice",
+    "port.taken",
+]  # fmt: skip
+IDS: tuple[FindingId, ...] = get_args(FindingId)
+"""All that can be found. A name is kept for ever: programs read it."""
 FixName = Literal["engine", "modes", "units", "firewall", "image", "meter", "start", "trial", "config"]
 FIXES: tuple[FixName, ...] = get_args(FixName)
 """All that is ever mended by itself, in the order in which one needs the other."""
@@ -27,7 +51,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         diff: where a file was changed, how: the lines of a unified diff.
     """
 
-    id: str
+    id: FindingId
     severity: Severity
     subject: str
     evidence: str = ""
@@ -58,7 +82,7 @@ class FindingView(msgspec.Struct, frozen=True, kw_only=True):
         diff: where a file was changed, how: the lines of a unified diff.
     """
 
-    id: str
+    id: FindingId
     severity: Severity
     subject: str
     what: str
@@ -77,7 +101,7 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True):
             ``failed``, with the reason; ``unknown`` where the wire was cut.
     """
 
-    id: str
+    id: FindingId
     subject: str
     fix: str
     outcome: Outcome

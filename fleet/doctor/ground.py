@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from fleet.doctor.checkup import Box, Mode, Unit
 from fleet.doctor.commands import found
-from fleet.doctor.finding import Finding, Severity
+from fleet.doctor.finding import Finding, FindingId, Severity
 from fleet.doctor.symptoms import Symptoms
 
 ALWAYS = ("clawrack-boot.service", "clawrack-recover.service", "clawrack-tick.timer")
 STARTED = ("clawrack-boot.service", "clawrack-tick.timer")
 _ROOT = "0:0"
 _FOLDER, _FILE = "drwx------", "-rw-------"
-_IDS = {
+_IDS: dict[str, FindingId] = {
     "secret": "secret.mode",
     "secrets": "secret.mode",
     "copy": "secret.mode",
@@ -37,19 +37,19 @@ def _units(symptoms: Symptoms) -> Iterator[Finding]:
             wanted.append("clawrack-meter.service" if name == "meter" else f"clawrack-agent@{name}.service")
     for name in wanted:
         unit = seen.units.get(name)
-        id_ = _unwell(name, unit) if unit else ""
+        id_ = _unwell(name, unit) if unit else None
         if unit and id_:
             evidence = f"{name} {unit.load} {unit.file} {unit.active}"
             severity: Severity = "error" if id_ == "units.missing" else "warning"
             yield found(symptoms, id_, severity, evidence, fix="units", values={"unit": name})
 
 
-def _unwell(name: str, unit: Unit) -> str:
+def _unwell(name: str, unit: Unit) -> FindingId | None:
     if unit.load != "loaded":
         return "units.missing"
     if unit.file != "enabled":
         return "units.disabled"
-    return "units.stopped" if name in STARTED and unit.active != "active" else ""
+    return "units.stopped" if name in STARTED and unit.active != "active" else None
 
 
 def _modes(symptoms: Symptoms) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from fleet.doctor import agent, config, ground, machine, meter, reach
 from fleet.doctor.finding import Diagnosis, Finding, ordered
-from fleet.doctor.symptoms import Symptoms, TakenPort
+from fleet.doctor.symptoms import Symptoms, TakenPort, Trouble
 
 
 def judge(all_symptoms: Iterable[Symptoms], ports: Iterable[TakenPort] = ()) -> Diagnosis:
@@ -18,6 +18,9 @@ def of_machine(symptoms: Symptoms) -> Iterator[Finding]:
     """Yield what is wrong with one machine and its agents."""
     if symptoms.trouble is not None:
         yield reach.silent(symptoms, symptoms.trouble)
+        return
+    if not symptoms.checkup.installed:
+        yield reach.silent(symptoms, Trouble("guard.absent"))
         return
     yield from machine.judge(symptoms)
     yield from ground.judge(symptoms)

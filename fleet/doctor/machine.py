@@ -4,13 +4,18 @@ from collections.abc import Iterator
 
 from fleet.doctor.checkup import Disk
 from fleet.doctor.commands import found
-from fleet.doctor.finding import Finding, Severity
+from fleet.doctor.finding import Finding, FindingId, Severity
 from fleet.doctor.symptoms import Symptoms
 
 CLOCK_WARNS, CLOCK_FAILS = 30, 300  # seconds off; certificates and days of the ledger go by the clock
 FULL_WARNS, FULL_FAILS = 0.90, 0.97  # share in use …
 ROOM_WARNS, ROOM_FAILS, NO_ROOM = 20 << 20, 1 << 20, 256 << 10  # … while no more KiB than this are free
 RENEWED_LONG_AGO = 900  # seconds; a lease is renewed before each action, and few take longer
+
+_DISKS: dict[str, tuple[FindingId, FindingId]] = {
+    "state": ("disk.state", "inodes.state"),
+    "engine": ("disk.engine", "inodes.engine"),
+}
 
 
 def judge(symptoms: Symptoms) -> Iterator[Finding]:
@@ -31,7 +36,7 @@ def _clock(symptoms: Symptoms) -> Iterator[Finding]:
     off = max(ahead, behind)
     if seen.now and off > CLOCK_WARNS:
         severity: Severity = "error" if off > CLOCK_FAILS else "warning"
-        id_ = "clock.ahead" if ahead > behind else "clock.behind"
+        id_: FindingId = "clock.ahead" if ahead > behind else "clock.behind"
         evidence = f"machine={seen.now} here={round(symptoms.answered)}"
         yield found(symptoms, id_, severity, evidence, values={"seconds": round(off)})
     if seen.synchronised is False:
@@ -39,7 +44,7 @@ def _clock(symptoms: Symptoms) -> Iterator[Finding]:
 
 
 def _disks(symptoms: Symptoms) -> Iterator[Finding]:
-    disks = dict(symptoms.checkup.disks)
+    disks = {name: disk for name in _DISKS if (disk := symptoms.checkup.disks.get(name))}
     if "engine" in disks and "state" in disks and _same(disks["state"], disks["engine"]):
         del disks["engine"]
     for name, disk in disks.items():
@@ -49,11 +54,11 @@ def _disks(symptoms: Symptoms) -> Iterator[Finding]:
             used = f"{100 * (1 - disk.free / disk.size):.0f}"
             evidence = f"{place} {disk.free >> 10}/{disk.size >> 10} MB"
             values = {"used": used, "free": disk.free >> 10, "mount": disk.mount}
-            yield found(symptoms, f"disk.{name}", full, evidence, values=values)
+            yield found(symptoms, _DISKS[name][0], full, evidence, values=values)
         if crowded:
             evidence = f"{place} {disk.inodes_free}/{disk.inodes} inodes"
             values = {"free": disk.inodes_free, "mount": disk.mount}
-            yield found(symptoms, f"inodes.{name}", crowded, evidence, values=values)
+            yield found(symptoms, _DISKS[name][1], crowded, evidence, values=values)
 
 
 def _same(one: Disk, other: Disk) -> bool:
@@ -91,11 +96,13 @@ def _lease(symptoms: Symptoms) -> Iterator[Finding]:
     if held is None or not held.renewed:
         return
     age = symptoms.checkup.now - held.renewed
-    if age > RENEWED_LONG_AGO:
-        id_, severity = ("lease.ours", "note") if held.holder == symptoms.holder else ("lease.held", "warning")
+    if age > RENEWED_LONG_AGO and not symptoms.at_work:
+        ours = held.holder == symptoms.holder
         evidence = f"{held.holder} renewed {age} s ago, {held.left} s left"
         values = {"holder": held.holder, "age": age // 60, "left": -(-held.left // 60)}
-        yield found(symptoms, id_, severity, evidence, values=values)
+        yield found(
+            symptoms, "lease.ours" if ours else "lease.held", "note" if ours else "warning", evidence, values=values
+        )
 
 
 def _strangers(symptoms: Symptoms) -> Iterator[Finding]:

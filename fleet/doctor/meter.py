@@ -6,10 +6,10 @@ from http import HTTPStatus
 
 from fleet.doctor.checkup import Box
 from fleet.doctor.commands import found
-from fleet.doctor.finding import Finding, FixName, Severity
+from fleet.doctor.finding import Finding, FindingId, FixName, Severity
 from fleet.doctor.symptoms import Refusal, Symptoms
 
-_SAID: dict[int, tuple[str, Severity]] = {
+_SAID: dict[int, tuple[FindingId, Severity]] = {
     HTTPStatus.UNAUTHORIZED: ("key.refused", "error"),
     HTTPStatus.FORBIDDEN: ("key.refused", "error"),
     HTTPStatus.PAYMENT_REQUIRED: ("key.no_credit", "error"),

@@ -10,6 +10,7 @@ from fleet.doctor.symptoms import TakenPort
 from fleet.kinds import Kind
 from fleet.model import Agent
 
+OURS = "clawrack"
 _LISTEN = "0A"  # the state, in /proc/net/tcp
 
 
@@ -20,7 +21,7 @@ def taken(agents: dict[str, tuple[Agent, Kind]]) -> list[TakenPort]:
     return [
         TakenPort(name, agent.machine, agent.page_port, found[agent.page_port])
         for name, agent in pages.items()
-        if agent.page_port in found and "clawrack" not in found[agent.page_port]
+        if found.get(agent.page_port, OURS) != OURS
     ]
 
 
@@ -35,13 +36,17 @@ def _free(port: int) -> bool:
 
 
 def _holder(port: int) -> str:
-    """Return the number and the words of the process that listens there; empty where we may not see it."""
+    """Return the number and name of the process that listens there, ``OURS``, or nothing where we may not see it.
+
+    Its other words are nobody's business: there may be a password among them.
+    """
     inodes = {f"socket:[{inode}]" for inode in _listening(port)}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if any(os.readlink(handle) in inodes for handle in (process / "fd").iterdir()):  # noqa: PTH115 - no path
-                words = (process / "cmdline").read_bytes().replace(b"\0", b" ")
-                return line(f"{process.name} ".encode() + words, 80)
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                ours = any(word.rpartition(b"/")[2] == b"clawrack" for word in words)
+                return OURS if ours else line(f"{process.name} {(process / 'comm').read_text()}")
         except OSError:
             continue  # it has ended, or is another user's
     return ""

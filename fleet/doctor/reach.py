@@ -1,11 +1,11 @@
 """A machine that could not be asked: why, in different words. It is never well: nobody knows how it is."""
 
 from fleet.doctor.commands import found
-from fleet.doctor.finding import Finding
+from fleet.doctor.finding import Finding, FindingId
 from fleet.doctor.symptoms import Symptoms, Trouble
 from fleet.machine.target import SSH_PORT, Target
 
-_IDS = {
+_IDS: dict[str, FindingId] = {
     "ssh.no_such_host": "machine.no_name",
     "ssh.refused": "machine.refused",
     "ssh.no_answer": "machine.no_answer",

@@ -45,6 +45,7 @@ class Symptoms(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         carried: sha256 of the guard's archive that we carry; empty where that is not known.
         holder: who we are, for leases.
+        at_work: whether a clawrack on this computer is changing the machine just now.
         expected: its agents, as our files say.
         trouble: why it could not be asked; then there is no checkup.
         checkup: what its guard said.
@@ -58,6 +59,7 @@ class Symptoms(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     carried: str = ""
     holder: str = ""
+    at_work: bool = False
     expected: dict[str, Expected] = {}
     trouble: Trouble | None = None
     checkup: Checkup = Checkup()
@@ -65,6 +67,12 @@ class Symptoms(msgspec.Struct, frozen=True, kw_only=True):
     answered: float = 0.0
     complaints: dict[str, str] = {}
     refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def in_hands(self) -> bool:
+        """Whether somebody is at work on the machine; a lease of ours that nobody here uses is only left over."""
+        lease = self.checkup.lease
+        return self.at_work or (lease is not None and lease.holder != self.holder)
 
     def subject(self, agent: str = "") -> str:
         """Return the machine, or ``machine/agent``."""
