@@ -14,14 +14,30 @@ Value = TypeVar("Value", bound=msgspec.Struct)
 
 def tidy(value: Value) -> Value:
     """Return a flat struct with every text cleaned and cut, and every number within reason."""
-    fields = {name: _tidy(getattr(value, name)) for name in value.__struct_fields__}
-    return type(value)(**fields)
+    values = msgspec.structs.astuple(value)
+    if _plain(values):
+        return value
+    return type(value)(**dict(zip(value.__struct_fields__, map(_tidy, values), strict=True)))
+
+
+def _plain(values: tuple[Any, ...]) -> bool:
+    """Return whether cleaning would change nothing: so it is with nearly all, and a fleet says a great deal."""
+    texts = [value for value in values if type(value) is str]
+    whole = "".join(texts)
+    return (
+        whole.isascii()
+        and whole.isprintable()
+        and " " not in whole
+        and max(map(len, texts), default=0) <= LONGEST
+        and all(-LARGEST <= value <= LARGEST for value in values if type(value) is int)
+        and not any(type(value) is tuple for value in values)
+    )
 
 
 def _tidy(value: Any) -> Any:  # noqa: ANN401 - the field's type is the struct's affair
     match value:
         case str():
-            return value if _plain(value) else line(value, LONGEST)
+            return line(value, LONGEST)
         case bool() | float() | None:
             return value
         case int():
@@ -30,8 +46,3 @@ def _tidy(value: Any) -> Any:  # noqa: ANN401 - the field's type is the struct's
             return tuple(_tidy(part) for part in value[:MOST])  # pyright: ignore[reportUnknownVariableType]
         case _:
             return value
-
-
-def _plain(text: str) -> bool:
-    """Return whether cleaning would change nothing: so it is with nearly all, and a fleet says a great deal."""
-    return len(text) <= LONGEST and text.isascii() and text.isprintable() and " " not in text
