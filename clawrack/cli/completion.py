@@ -42,7 +42,8 @@ class Row(msgspec.Struct, frozen=True):
     Attributes:
         sort: ``c`` a command, ``o`` an option, ``a`` an argument, ``a+`` one that takes all that follow.
         name: as it is typed; of an argument, what stands for it on the page.
-        value: what its value is: agents, machines, names (of both), files, folders, ``kinds:…``, ``words:…``, none; ``-`` for no value.
+        value: what its value is: agents, machines, names (of both), files, folders, ``kinds:…``, ``words:…``, none;
+            ``-`` for no value.
         keys: of the words that say what it is; the first that is there counts.
     """
 
