@@ -1,12 +1,17 @@
 """The table as values: order, scope, filter, columns and widths."""
 
+import itertools
 from collections.abc import Generator
+from typing import get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from fleet.base import words
 from fleet.views import AgentState, AgentView, MachineView, UsageRow
+from tui.state.columns import Scope
 from tui.state.heard import Doing, Silent, Told, Used, Wished, WishedAgent, WishedMachine
 from tui.state.store import Store
 from tui.state.table import HELD, Table
@@ -214,3 +219,79 @@ def test_every_state_has_its_own_sign_or_word_in_both_languages(shown: Shown, la
         found[state] = shown.texts("pc-10/cat", 3.0)["state"]
     assert len(set(found.values())) == len(states)
     assert all(len(text.split(" ", 1)) == 2 for text in found.values())
+
+
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+ids = st.sampled_from([(m, a) for m in ("m1", "m2", "m10") for a in ("a", "b", "c")])
+fleets = st.sets(ids, max_size=9).map(
+    lambda some: Wished(
+        at=0.0,
+        machines=tuple(WishedMachine(m, "x") for m in ("m1", "m2", "m10")[: len(some) // 2 + 1]),
+        agents=tuple(WishedAgent(a, m, "k", "1", "main") for m, a in sorted(some)),
+    )
+)
+
+
+def answered(machine: str, states: tuple[AgentState, ...]) -> Told:
+    agents = tuple(
+        AgentView(name=a, machine=machine, state=state, kind="k", version="1", model="main")
+        for a, state in zip("abc", states, strict=True)
+    )
+    view = MachineView(name=machine, address="x", state="ok", agents=3)
+    return Told(at=0.0, machine=machine, view=view, agents=agents)
+
+
+states = st.sampled_from(get_args(AgentState))
+answers = st.builds(answered, st.sampled_from(["m1", "m2", "m10"]), st.tuples(states, states, states))
+deeds = st.one_of(
+    st.sampled_from(["touch", "reverse", "left", "right"]),
+    st.sampled_from(SCOPES),
+    st.sampled_from(["/state:running", "/!a", "/@m1", "/", "/zz"]),
+)
+
+
+@given(st.lists(st.tuples(st.lists(fleets | answers, max_size=3), st.none() | deeds, st.floats(0.1, 4)), max_size=8))
+@settings(max_examples=120, deadline=None)
+def test_whatever_happens_the_order_holds_every_row_that_is_to_be_shown_once(
+    ticks: list[tuple[list[Wished | Told], str | None, float]],
+) -> None:
+    shown, now = Shown(), 0.0
+    for messages, deed, passed in ticks:
+        now += passed
+        if deed:
+            act(shown.table, deed, now)
+        shown.hear(*messages, now=now)
+        order = shown.table.order
+        assert len(order) == len(set(order))
+        assert set(order) <= shown.store.rows.keys()
+        assert all(len(shown.table.cells(row, now)) == len(shown.table.headings) for row in order)
+    shown.hear(now=now + HELD)
+    assert set(shown.table.order) == wanted(shown, now + HELD)
+    if shown.table.scope == "tree":
+        groups = [row.partition("/")[0] for row in shown.table.order]
+        assert len(list(itertools.groupby(groups))) == len(set(groups))
+
+
+def act(table: Table, deed: str, now: float) -> None:
+    match deed:
+        case "touch":
+            table.touch(now)
+        case "reverse":
+            table.sort_by(table.sort, now)
+        case "left" | "right":
+            table.sort_beside(-1 if deed == "left" else 1, now)
+        case "tree" | "agents" | "machines":
+            table.look_at(deed, now)
+        case _:
+            table.narrow(deed[1:], now)
+
+
+def wanted(shown: Shown, now: float) -> set[str]:
+    """The rows that match in their scope, and in the tree the machines above them."""
+    table = shown.table
+    found = {
+        row
+        for row, one in shown.store.rows.items()
+        if (table.scope == "tree" or ("/" in row) == (table.scope == "agents")) and table.query.matches(one, now)
+    }
+    return found | {row.partition("/")[0] for row in found} if table.scope == "tree" else found
