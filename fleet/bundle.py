@@ -207,10 +207,11 @@ class _Writer:
         self.files: list[File] = []
 
     def add(self, folder: str, pieces: dict[str, Any], left_out: dict[str, str], room: int) -> None:
+        """Add a folder's pieces in their order, for as long as there is room: bytes."""
         for piece, value in pieces.items():
             self._scrubber.removed.clear()
-            content, cut = self._content(value)
-            if len(content) > room or (cut and not content):
+            content, cut = self._content(value, min(room, _FILE))
+            if len(content) > min(room, _FILE):
                 left_out[piece] = "no room left"
             elif self._scrubber.holds(content.decode()):
                 left_out[piece] = "a secret could not be taken out of it"
@@ -218,14 +219,14 @@ class _Writer:
                 room -= len(content)
                 self._keep(f"{folder}/{self._scrubber.text(piece)}", content, cut=cut)
 
-    def _content(self, value: Any) -> tuple[bytes, bool]:  # noqa: ANN401 - a text or a plain value
+    def _content(self, value: Any, most: int) -> tuple[bytes, bool]:  # noqa: ANN401 - a text or a plain value
+        """Return a piece scrubbed, of a text that is too long the end; and whether it was."""
         if not isinstance(value, str):
             plain = self._scrubber.value(value)
-            content = msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n"
-            return (content, False) if len(content) <= _FILE else (b"", True)
-        cut = len(value) > _FILE
-        kept = value[-_FILE:].partition("\n")[2] if cut else value
-        return self._scrubber.text(kept).encode(), cut
+            return msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n", False
+        cut = len(value) > most
+        kept = value[len(value) - most :].partition("\n")[2] if cut else value
+        return (self._scrubber.text(kept).encode(), cut) if kept or not cut else (bytes(most + 1), cut)
 
     def _keep(self, name: str, content: bytes, *, cut: bool) -> None:
         removed = dict(sorted(self._scrubber.removed.items()))

@@ -19,7 +19,7 @@ _PLACES = (
     r"(?P<before>clawrack-(?:agent@)?|(?:agent|stray|fails|files?)\.|(?:agents|machines|kept)/|(?:agent|machine)=)"
 )
 _PREFIXES = {"address": "addr"}
-_SORTS = {HIDDEN: "secret", "~": "path", "addr": "address"}
+_SORTS = {HIDDEN: "secret", "addr": "address"}
 
 
 class Names:
@@ -103,8 +103,8 @@ class Scrubber:
         return HIDDEN if sort == "secret" else self._names.of(sort, value)
 
     def _count(self, cover: str) -> None:
-        plain = re.sub(r"-\d+$", "", cover)
-        self.removed[_SORTS.get(plain, plain)] += 1
+        sort, numbered, _ = cover.rpartition("-")
+        self.removed[_SORTS.get(sort, sort) if numbered else _SORTS.get(cover, "path")] += 1
 
     def _short_name(self, found: re.Match[str]) -> str:
         name = self._own[(found["name"] or found["placed"]).casefold()]

@@ -187,6 +187,21 @@ def test_names_are_replaced_where_they_stand_for_somebody(names: Names, said: st
     assert scrubber(names=names, ordinary=("openclaw",)).text(said) == shown
 
 
+def test_an_address_is_not_found_in_a_longer_one() -> None:
+    names = Names()
+    names.of("address", "10.0.0.1")
+    scrub = scrubber(names=names)
+    assert scrub.text("10.0.0.12 10.0.0.1 110.0.0.1 10.0.0.1/28") == "addr-2 addr-1 addr-3 addr-1/28"
+
+
+def test_a_folder_is_called_by_what_it_is() -> None:
+    names = Names()
+    names.same("/srv/mine/fleet", "FLEET")
+    scrub = scrubber(names=names)
+    assert scrub.text("/srv/mine/fleet/agents/x.yaml:1:2") == "FLEET/agents/x.yaml:1:2"
+    assert scrub.removed == {"path": 1}
+
+
 def test_the_values_of_json_are_scrubbed_by_what_they_are_called_too(names: Names) -> None:
     told = {
         "name": "a",
@@ -214,6 +229,7 @@ def test_the_values_of_json_are_scrubbed_by_what_they_are_called_too(names: Name
         ("my purple elephant is called hunter", "(35)"),
         ("收到消息 你好", "(7)"),
         ("the pin is 4711 4712 4713", "(25)"),
+        ("error: refused with pi9Ke1ZkC0ytgqmhT-bcZzpKh2", "error refused with …"),
         ("", "(0)"),
     ],
 )  # fmt: skip
