@@ -44,7 +44,7 @@ def open_(
             with fleet.page(name, listener) as page:
                 _told(name, page, as_json=json)
                 if not (no_browser or json):
-                    here().line(say("page.browsing" if _browser(page) else "page.no_display"))
+                    here().line(say("page.browsing" if browsed(page) else "page.no_display"))
                 threading.Event().wait()
         except KeyboardInterrupt:  # the usual way to end it
             if not json:
@@ -59,8 +59,8 @@ def _sure(name: str, port: int, *, yes: bool, silent: bool) -> None:
         raise Refused("page.declined", agent=name)
 
 
-def _browser(page: "Open") -> bool:
-    """Start a browser where there is a screen; the address in its arguments is for this user alone, while we run."""
+def browsed(page: "Open") -> bool:
+    """Start a browser where there is a screen, and return whether one was; its argument is for this user alone."""
     return any(os.environ.get(name) for name in _DISPLAYS) and webbrowser.open(page.url)
 
 
