@@ -3,6 +3,7 @@
 import getpass
 import os
 import shlex
+import signal
 import socket
 import threading
 import webbrowser
@@ -35,6 +36,7 @@ def open_(
     json: Json = False,
 ) -> None:
     """Open an agent's own page in the browser."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it by `kill` ends it as Ctrl-C does
     fleet = open_fleet()
     with listening(as_json=json) as listener:
         if port and port != fleet.page_port(name):
