@@ -22,7 +22,7 @@ from fleet.load import default_folder
 from fleet.machine.local import LocalPort
 from fleet.machine.port import Port
 from fleet.machine.target import Target
-from fleet.model import Machine
+from fleet.model import HERE, Machine
 from fleet.site import held
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fleet.machine.keys import ControllerKey
     from fleet.machine.pins import Pins
     from installer.answers import Answers, Receipt
+    from installer.facts import Facts
     from installer.lead import Tools
     from installer.reach import Reached
     from installer.several import Result
@@ -187,6 +188,20 @@ def setup(answers: "Answers", listen: Listener, asks: "Interview") -> "Receipt |
     from installer import setup as flow  # noqa: PLC0415 - only one command needs it
 
     return flow.setup(answers, _tools(), listen, asks)
+
+
+def look_at(answers: "Answers", asks: "Interview", *, imds: bool = False) -> "Facts":
+    """Return the facts of the machine of the answers; nothing is written, there or here."""
+    from installer import reach  # noqa: PLC0415 - only one command needs it
+    from installer.facts import look  # noqa: PLC0415 - likewise
+
+    if answers.machine == HERE:
+        return look(LocalPort(HERE), imds=imds)
+    there = reach.reach(answers, asks, open_fleet().wish(), (controller_key(), pins()))
+    try:
+        return look(there.port, imds=imds)
+    finally:
+        there.port.close()
 
 
 def setup_several(told: "list[Answers]", listen: Listener) -> "list[Result]":

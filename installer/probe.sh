@@ -1,20 +1,27 @@
 #!/bin/sh
-# What is this machine? Read-only, one round trip, under three seconds, no root: `sh -s [net] < probe.sh`.
+# What is this machine? Read-only, one round trip, under three seconds, no root: `sh -s [judge] [net] < probe.sh`.
 # dash, bash and busybox ash. Prints `key=value` lines between two markers, so that a login banner before them and
-# a run cut short are noticed. With `net`, fetches one index file from the first package mirror, into a file of its own
-# that it removes. Values are at most 300 bytes, on one line, without NULs. Files are read, never sourced.
+# a run cut short are noticed. Values are at most 300 bytes, on one line, without NULs. Files are read, never sourced.
+#   judge         also says what it takes to tell whether an agent would run here
+#   net           also fetches one index file from the first package mirror, into a file of its own that it removes
+#   PROBE_IMDS=1  also asks the metadata service of the cloud that the firmware names; no other address, no proxy
 probe() {
     set -f
+    judge="" net="" imds=$PROBE_IMDS
+    for word in "$@"; do
+        case $word in judge) judge=1 ;; net) net=1 ;; imds) imds=1 ;; esac
+    done
     export LC_ALL=C LANG=C
     PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     export PATH
     limit=""
     timeout 3 true 2>/dev/null && limit="timeout 3"
     echo "clawrack-probe-begin 1"
-    [ "$1" = net ] && start_net
+    [ -n "$net" ] && start_net
     kernel; system; firmware; virtual; markers; appliances; memory_cpu; disks; laptop
     tools; engine; rights; packages; network; cloud
-    [ "$1" = net ] && end_net
+    [ -n "$judge" ] && judging
+    [ -n "$net" ] && end_net
     echo "clawrack-probe-end"
 }
 
@@ -57,7 +64,6 @@ kernel() {
     have getconf && say bits "$(getconf LONG_BIT)"
     say shell "$SHELL"
     say home "$HOME"
-    first machine_id /etc/machine-id
     first proc_version /proc/version
     whole cmdline /proc/cmdline
     first boot /proc/sys/kernel/random/boot_id
@@ -84,16 +90,14 @@ system() {
         done <"$file"
     fi
     first debian_version /etc/debian_version
-    have dpkg && say dpkg_arch "$(may dpkg --print-architecture)"
     first pid1 /proc/1/comm
-    [ -d /run/systemd/system ] && say systemd 1
     [ -e /run/reboot-required ] && say reboot_required 1
     [ -e /var/run/reboot-required ] && say reboot_required 1
 }
 
 firmware() {
-    for name in sys_vendor product_name product_version product_family product_sku board_vendor board_name \
-        board_version chassis_type chassis_vendor chassis_asset_tag bios_vendor bios_version product_uuid; do
+    for name in sys_vendor product_name product_version product_family product_serial product_uuid board_vendor \
+        board_name chassis_type chassis_vendor chassis_asset_tag bios_vendor bios_version; do
         first "dmi.$name" "/sys/class/dmi/id/$name"
     done
     for root in /proc/device-tree /sys/firmware/devicetree/base; do
@@ -119,28 +123,27 @@ virtual() {
     first cgroup1 /proc/1/cgroup
     first cg2 /sys/fs/cgroup/cgroup.controllers
     say cg1_mem "$(sed -n 's/^memory[[:space:]]*[0-9]*[[:space:]]*[0-9]*[[:space:]]*//p' /proc/cgroups)"
-    for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
-        first cg_limit "$file" | sed 's/=max$/=none/'
-    done
-    say cap_bounding "$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status)"
-    first uid_map /proc/self/uid_map
 }
 
 markers() {
-    for path in /.dockerenv /run/.containerenv /dev/lxd/sock /proc/vz /proc/bc /proc/lve /mnt/wsl \
-        /proc/sys/fs/binfmt_misc/WSLInterop /proc/sys/fs/binfmt_misc/WSLInterop-late \
+    for path in /.dockerenv /run/.containerenv /dev/lxd/sock /dev/incus/sock /proc/vz /proc/bc /proc/lve /mnt/wsl \
+        /proc/sys/fs/binfmt_misc/WSLInterop /proc/sys/fs/binfmt_misc/WSLInterop-late /proc/xen/capabilities \
         /usr/syno /etc.defaults/VERSION /proc/sys/kernel/syno_hw_version \
         /etc/config/uLinux.conf /etc/config/qpkg.conf /etc/version_info /etc/unraid-version \
         /usr/local/bin/freenas-debug /usr/bin/midclt /usr/trim /usr/trim/bin/appcenter-cli \
-        /usr/sbin/gots /ugreen /etc/casaos/gateway.ini /usr/bin/casaos /etc/openmediavault/config.xml \
+        /usr/trim/bin/system_startup.sh /usr/sbin/gots /ugreen /etc/casaos/gateway.ini /usr/bin/casaos \
         /usr/bin/pveversion /etc/pve/.version /etc/openwrt_release /usr/bin/ubnt-device-info \
         /opt/google/cros-containers/bin/garcon /etc/rpi-issue /boot/dietpi/.version /etc/armbian-release \
         /etc/tlinux-release /etc/opencloudos-release /etc/anolis-release /etc/alinux-release \
         /etc/openEuler-release /etc/hce-release /etc/kylin-release /etc/alpine-release /etc/arch-release \
-        /etc/nixos /etc/redhat-release /sys/module/apparmor /usr/local/lib/clawrack/guard.sh \
+        /etc/NIXOS /etc/redhat-release /sys/module/apparmor /usr/local/lib/clawrack/guard.sh \
         /dev/net/tun /dev/kvm /lib/modules; do
         [ -e "$path" ] && say "has.$path" 1
     done
+    # a package that was removed leaves its configuration, and only these two lists of its files
+    lists=/var/lib/dpkg/info/openmediavault
+    [ -e /etc/openmediavault/config.xml ] && { [ ! -e "$lists.list" ] || [ -e "$lists.md5sums" ]; } &&
+        say has./etc/openmediavault/config.xml 1
     return 0
 }
 
@@ -202,7 +205,11 @@ laptop() {
     for path in /sys/class/power_supply/*; do
         [ -r "$path/type" ] || continue
         IFS= read -r kind <"$path/type" || :
-        [ "$kind" = Battery ] && say battery "${path##*/}"
+        [ "$kind" = Battery ] || continue
+        # a mouse has a battery too
+        scope=""
+        [ -r "$path/scope" ] && IFS= read -r scope <"$path/scope"
+        [ "$scope" = Device ] || say battery "${path##*/}"
     done
     for path in /proc/acpi/button/lid/*; do
         [ -e "$path" ] && say lid "${path##*/}"
@@ -228,15 +235,6 @@ engine() {
         break
     done
     say docker.link "$(readlink "$(command -v docker 2>/dev/null)" 2>/dev/null)"
-    [ -S "/run/user/$uid/docker.sock" ] && say docker.rootless 1
-    first docker.pid /var/run/docker.pid
-    if [ -r /etc/docker/daemon.json ]; then
-        say docker.config 1
-        say docker.userns "$(sed -n 's/.*"userns-remap"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' \
-            /etc/docker/daemon.json | head -n 1)"
-        say docker.data "$(sed -n 's/.*"data-root"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' \
-            /etc/docker/daemon.json | head -n 1)"
-    fi
     have docker || return 0
     info=$(may docker info --format '{{.ServerVersion}} {{.OSType}}/{{.Architecture}} {{.Driver}} {{.CgroupDriver}} '\
 '{{.CgroupVersion}}|{{.DockerRootDir}}|{{range .SecurityOptions}}{{.}} {{end}}' 2>/dev/null)
@@ -244,7 +242,7 @@ engine() {
     say docker.info "${info%%|*}"
     info=${info#*|}
     say docker.root "${info%%|*}"
-    say docker.security "${info#*|}"
+    security=${info#*|}
     say docker.compose "$(may docker compose version --short 2>/dev/null)"
     [ -d "${info%%|*}" ] && disk "${info%%|*}"
     return 0
@@ -255,14 +253,11 @@ rights() {
         say sudo root
     elif ! have sudo; then
         say sudo none
-    elif said=$(may sudo -n true 2>&1); then
+    elif may sudo -n true; then
         say sudo nopasswd
     else
         say sudo password
-        say sudo_said "$said"
     fi
-    [ -w /usr/local ] && say usr_local_w 1
-    return 0
 }
 
 packages() {
@@ -279,25 +274,19 @@ packages() {
         say apt_busy "$holder ${comm:-?} $path"
         break
     done
-    [ -d /var/lib/dpkg/updates ] && say dpkg_broken "$(find /var/lib/dpkg/updates -type f 2>/dev/null | head -n 1)"
     return 0
 }
 
 network() {
     if have ip; then
-        say routes "$(may ip -4 route show table all 2>/dev/null |
-            awk '$1 ~ /^[0-9.]+\/[0-9]+$/ && !seen[$1]++ {printf "%s ", $1}')"
         gw=$(may ip -4 route show default 2>/dev/null | head -n 1)
         say gw "$gw"
         say ip4 "$(may ip -4 -o addr show scope global 2>/dev/null | awk '{printf "%s ", $4}')"
         dev=${gw##* dev }
         first mac "/sys/class/net/${dev%% *}/address"
-        say net_devices "$(ls /sys/class/net)"
     fi
     # names only: the values carry passwords
     say proxy "$(env | sed -n 's/^\([A-Za-z]*_[Pp][Rr][Oo][Xx][Yy]\)=.*/\1/p' | tr '\n' ' ')"
-    have apt-config && say apt_proxy "$(may apt-config dump 2>/dev/null |
-        sed -n 's/^\(Acquire::[a-z]*::Proxy[A-Za-z-]*\) "..*/\1/p' | tr '\n' ' ')"
     say ssh_conn "$SSH_CONNECTION"
     have sshd && say sshd_ver "$(may sshd -V 2>&1 | head -n 1)"
     return 0
@@ -306,7 +295,110 @@ network() {
 cloud() {
     [ -r /run/cloud-init/instance-data.json ] && say cloud.id "$(may cloud-id 2>/dev/null)"
     [ -r /run/cloud-init/cloud.cfg ] && whole cloud.ds /run/cloud-init/cloud.cfg
+    [ "$imds" = 1 ] && metadata
     return 0
+}
+
+# Only the service of the cloud that the firmware names, or at an address that no other cloud uses, is asked. Two of
+# those addresses lie in the range that Tailscale uses: a machine in such a network is not asked.
+metadata() {
+    vendor=$(cat /sys/class/dmi/id/sys_vendor /sys/class/dmi/id/chassis_asset_tag)
+    shared=$(ip -4 route show table all | grep -c tailscale)
+    case $vendor in
+        *Tencent*|Smdbmds*) fetch imds.tencent http://metadata.tencentyun.com/latest/meta-data/instance-id ;;
+        *Huawei*|*HUAWEI*) fetch imds.huawei http://169.254.169.254/openstack/latest/meta_data.json ;;
+        *Alibaba*) [ "$shared" = 0 ] && fetch imds.aliyun http://100.100.100.200/latest/meta-data/instance-id ;;
+        *Amazon*|*Google*|*Microsoft*|*DigitalOcean*|*Hetzner*|*Vultr*|*Linode*|*Akamai*|*Scaleway*|*OracleCloud*) ;;
+        *) [ "$shared" = 0 ] && grep -qw hypervisor /proc/cpuinfo &&
+            fetch imds.volcengine http://100.96.0.96/latest/instance_id ;;
+    esac
+}
+
+# fetch KEY ADDRESS: what it answers within a second
+fetch() {
+    if have curl; then
+        say "$1" "$(curl -fsS -m 1 --noproxy '*' "$2" | head -c 200)"
+    elif have wget; then
+        say "$1" "$(http_proxy='' wget -q -T 1 -O - "$2" | head -c 200)"
+    fi
+}
+
+# What the judging needs to know and recognising does not
+judging() {
+    first machine_id /etc/machine-id
+    have dpkg && say dpkg_arch "$(may dpkg --print-architecture)"
+    [ -d /run/systemd/system ] && say systemd 1
+    for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+        first cg_limit "$file" | sed 's/=max$/=none/'
+    done
+    say cap_bounding "$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status)"
+    first uid_map /proc/self/uid_map
+    say uid_1000 "$(sed -n 's/^\([^:]*\):[^:]*:1000:.*/\1/p' /etc/passwd | head -n 1)"
+    say fs_errors "$(cat_errors)"
+    say swap_on "$(awk 'NR == 2 {print $1}' /proc/swaps)"
+    case $(readlink -f /etc/systemd/system/sleep.target) in /dev/null) say sleep_off 1 ;; esac
+    say listening "$(awk 'FNR > 1 && $4 == "0A" {sub(/.*:/, "", $2); print $2}' /proc/net/tcp /proc/net/tcp6 |
+        sort -u | while read -r port; do printf '%d ' "0x$port"; done)"
+    judge_engine; judge_network; identity
+    if [ -r /usr/trim/bin/system_startup.sh ]; then
+        say fnos.startup_end "$(tail -n 3 /usr/trim/bin/system_startup.sh | tr '\n' ';')"
+        [ -e /sys/module/snd_pcap ] || [ -n "$(find /lib/modules -maxdepth 6 -name snd_pcap.ko | head -n 1)" ] &&
+            say fnos.snd_pcap 1
+    fi
+    return 0
+}
+
+# ext4 counts the errors it has met on a disk, and anybody may read the number
+cat_errors() {
+    set +f
+    for file in /sys/fs/ext4/*/errors_count; do
+        count=0
+        [ -r "$file" ] && IFS= read -r count <"$file"
+        disk=${file%/*}
+        [ "$count" = 0 ] || printf '%s:%s ' "${disk##*/}" "$count"
+    done
+    set -f
+}
+
+judge_engine() {
+    [ -S "/run/user/$uid/docker.sock" ] && say docker.rootless 1
+    say docker.security "$security"
+    first docker.pid /var/run/docker.pid
+    if [ -r /etc/docker/daemon.json ]; then
+        say docker.config 1
+        say docker.userns "$(sed -n 's/.*"userns-remap"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' \
+            /etc/docker/daemon.json | head -n 1)"
+        say docker.data "$(sed -n 's/.*"data-root"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' \
+            /etc/docker/daemon.json | head -n 1)"
+    fi
+}
+
+judge_network() {
+    have ip && say routes "$(may ip -4 route show table all |
+        awk '$1 ~ /^[0-9.]+\/[0-9]+$/ && $0 !~ / dev (docker0|br-)/ && !seen[$1]++ {printf "%s ", $1}')"
+    have apt-config && say apt_proxy "$(may apt-config dump |
+        sed -n 's/^\(Acquire::[a-z]*::Proxy[A-Za-z-]*\) "..*/\1/p' | tr '\n' ' ')"
+}
+
+# Hashes, so that the machine is known again and its numbers stay its own. Some are readable by root alone.
+identity() {
+    have sha256sum || return 0
+    for name in product_uuid product_serial board_serial chassis_serial; do
+        [ -r "/sys/class/dmi/id/$name" ] && hashed "$name" "$(cat "/sys/class/dmi/id/$name")"
+    done
+    [ -r /proc/device-tree/serial-number ] && hashed dt_serial "$(tr -d '\000' </proc/device-tree/serial-number)"
+    set +f
+    for path in /sys/class/net/*; do
+        # cards that are really there; what is made by software has no device
+        [ -e "$path/device" ] && [ -r "$path/address" ] && hashed "mac.${path##*/}" "$(cat "$path/address")"
+    done
+    set -f
+}
+
+# hashed NAME VALUE
+hashed() {
+    case $2 in ''|*[!\ -~]*|00:00:00*|*[Dd]efault*|*O.E.M*|[Nn]one|[Nn]ot\ *|0123456789*|0000*) return 0 ;; esac
+    say "id.$1" "$(printf 'clawrack %s' "$2" | sha256sum | cut -c 1-16)"
 }
 
 # The first package mirror by the real operation, while the rest of the probe runs
@@ -334,4 +426,4 @@ end_net() {
     rm -rf "$netdir"
 }
 
-probe "$1" 2>/dev/null | tr -d '\000' | cut -b 1-340
+probe "$@" 2>/dev/null | tr -d '\000' | cut -b 1-340

@@ -16,7 +16,20 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from clawrack.cli.pages import page
 from fleet.base.errors import BadInput
 
-NOUNS = ("setup", "agent", "machine", "status", "doctor", "usage", "tui", "support-bundle", "schema", "self", "completion")
+NOUNS = (
+    "setup",
+    "detect",
+    "agent",
+    "machine",
+    "status",
+    "doctor",
+    "usage",
+    "tui",
+    "support-bundle",
+    "schema",
+    "self",
+    "completion",
+)
 
 
 @dataclass(frozen=True)

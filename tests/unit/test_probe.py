@@ -21,7 +21,7 @@ FLEETING = ("mem.", "df.", "epoch", "shell", "apt_busy", "net_devices", "routes"
 
 def run(shell: list[str], environment: dict[str, str] | None = None) -> bytes:
     assert shutil.which(shell[0]), f"{shell[0]} is not installed"
-    words = [*shell, "-c", probe(), "probe", ""]
+    words = [*shell, "-c", probe(), "probe", "judge"]
     done = subprocess.run(words, capture_output=True, timeout=30, check=True, env=environment)
     assert done.stderr == b""
     return done.stdout
@@ -97,19 +97,19 @@ def test_a_run_cut_short_is_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("out", "err"),
+    ("out", "err", "key"),
     [
-        (b"+-------------------+\n| 1. Reset settings |\n", b""),
-        (b"", b"'sh' is not recognized as an internal or external command\r\n"),
-        (b"", b""),
-        (b"\x1b]0;pwned\x07 clawrack-probe-begin 1 not alone on its line\n", b""),
+        (b"+-------------------+\n| 1. Reset settings |\n| 2. Reboot |\n", b"", "probe.menu"),
+        (b"", b"'sh' is not recognized as an internal or external command\r\n", "probe.windows"),
+        (b"", b"", "probe.no_shell"),
+        (b"\x1b]0;pwned\x07 clawrack-probe-begin 1 not alone on its line\n", b"", "probe.no_shell"),
     ],
     ids=["a menu", "Windows", "silence", "a lookalike"],
 )
-def test_what_is_no_shell_is_refused(out: bytes, err: bytes) -> None:
+def test_what_is_no_shell_is_refused(out: bytes, err: bytes, key: str) -> None:
     with pytest.raises(Refused) as caught:
         parse(out, err, where="nas")
-    assert caught.value.key == "probe.no_shell"
+    assert caught.value.key == key
     assert "\x1b" not in str(caught.value.params["said"])
 
 
@@ -141,15 +141,18 @@ class Menu:
 
     def __init__(self) -> None:
         self.sent = b""
+        self.words: list[tuple[str, ...]] = []
 
     def run(self, words: tuple[str, ...], *, stdin: bytes = b"", **_: object) -> Ran:
-        assert words[0] == "sh"
+        self.words.append(words)
         self.sent += stdin
         return Ran(0, b"*** Console Management ***\n1. Reset to factory default\n", b"")
 
 
 def test_nothing_is_sent_to_a_menu() -> None:
     menu = Menu()
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as caught:
         look(menu)  # pyright: ignore[reportArgumentType] - only what look uses
+    assert caught.value.key == "probe.menu"
     assert menu.sent == b""
+    assert menu.words == [("uname",)]

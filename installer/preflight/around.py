@@ -1,0 +1,79 @@
+"""What is around the machine: time, package work, networks, a proxy, and whether it stays awake."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network, collapse_addresses
+
+from installer.detect import Verdict
+from installer.facts import Facts
+from installer.preflight.problem import Need, Problem, Problems
+
+POOLS = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
+"""Where subnets for agents may come from."""
+_BRIDGE = IPv4Network("172.17.0.0/16")
+"""What Docker takes for its own bridge unless it sees that somebody has it."""
+_CLOCK_WARN = 120
+_CLOCK_STOP = 3600
+
+
+def packages(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
+    """Who holds the package manager, and does the mirror answer."""
+    busy = facts.get("apt_busy").split(" ")
+    if busy[0] not in {"", "0", "no"}:
+        yield Problem("wait", "preflight.apt_busy", {"pid": busy[0], "process": busy[1] if len(busy) > 1 else "?"})
+    mirror = facts.get("net_apt")
+    if mirror.startswith("no-sources"):
+        yield Problem("fix", "preflight.no_sources", {})
+    elif mirror.startswith("failed "):
+        _, address, *said = mirror.split(" ")
+        yield Problem("fix", "preflight.mirror", {"address": address, "said": " ".join(said) or "-"})
+
+
+def clock(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
+    """A clock that is far off breaks certificates and package lists."""
+    there = facts.number("epoch")
+    if there is None or not facts.asked_at:
+        return
+    off = round(abs(there - facts.asked_at))
+    if off > _CLOCK_WARN:
+        yield Problem("fix" if off > _CLOCK_STOP else "warn", "preflight.clock", {"seconds": off})
+
+
+def subnets(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
+    """Room among the private addresses for subnets that collide with nothing."""
+    routes = list(collapse_addresses(_networks(facts.get("routes") or facts.get("ip4"))))
+    if routes and all(any(pool.subnet_of(route) for route in routes) for pool in POOLS):
+        yield Problem("stop", "preflight.subnets", {"routes": ", ".join(map(str, routes))})
+        return
+    taken = [str(route) for route in routes if route.overlaps(_BRIDGE) and route.prefixlen > POOLS[1].prefixlen]
+    if taken and not facts.get("docker.info") and not facts.tool("docker"):
+        yield Problem("warn", "preflight.bridge", {"routes": ", ".join(taken)})
+
+
+def _networks(text: str) -> Iterator[IPv4Network]:
+    """Yield the networks that a text names, one word each."""
+    for word in text.split():
+        try:
+            yield IPv4Network(word, strict=False)
+        except ValueError:
+            continue
+
+
+def ports(facts: Facts, _verdict: Verdict, need: Need) -> Problems:
+    """An agent of the same kind that somebody installed by hand: two would answer the same messages."""
+    if need.port and str(need.port) in facts.get("listening").split():
+        yield Problem("warn", "preflight.port", {"port": need.port})
+
+
+def proxy(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
+    """A proxy in the login's environment is not known to the services. Names only: the values hold passwords."""
+    names = facts.get("proxy").split()
+    if any(name.lower() in {"http_proxy", "https_proxy", "all_proxy"} for name in names):
+        yield Problem("warn", "preflight.proxy", {"names": ", ".join(names)})
+
+
+def sleep(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
+    """A laptop sleeps when its lid is shut, and its agents with it; WSL sleeps with Windows."""
+    if verdict.hardware.value == "laptop" and not facts.get("sleep_off"):
+        yield Problem("warn", "preflight.sleep", {})
+    if "wsl2" in verdict.traits:
+        yield Problem("warn", "preflight.wsl_sleep", {})

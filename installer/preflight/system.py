@@ -1,0 +1,103 @@
+"""Is it a system that clawrack prepares, and may we? Also: is somebody else at home in it already?"""
+
+import re
+
+from installer.detect import Verdict
+from installer.detect.system import base
+from installer.facts import Facts
+from installer.preflight.problem import Need, Problem, Problems
+
+_OLDEST = {"debian": 11, "ubuntu": 20}
+_SUPPORTED = frozenset({"debian", "ubuntu", "rpi_os", "armbian", "dietpi", "omv"})
+"""Systems with apt whose makers let it be used; what they are built on says how old they may be."""
+# Systems that are told apart because another way leads to an agent on them.
+_OWN_WORDS = {
+    **dict.fromkeys(("dsm", "qts", "quts_hero", "unraid", "truenas", "fnos", "ugos", "zimaos"), "preflight.nas"),
+    "proxmox_ve": "preflight.proxmox",
+    "windows": "preflight.windows",
+    "darwin": "preflight.darwin",
+    "haos": "preflight.router",
+    "openwrt": "preflight.router",
+}
+_NET_ADMIN = 1 << 12
+_SYS_ADMIN = 1 << 21
+_WHOLE_MAP = "0 0 4294967295"
+_REFUSED_KERNEL, _OLD_KERNEL = (4, 0), (4, 19)
+# A line that a compromise added: it fetches, or starts something from where programs do not belong.
+_ADDED = re.compile(r"\b(wget|curl)\b|https?://|/tmp/|\bgots\b|base64|\bnc\b")
+
+
+def system(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
+    """Systems of the Debian family, not too old, with systemd."""
+    told = facts.get("os.PRETTY_NAME") or facts.get("os.ID") or facts.get("uname_s") or "?"
+    os = verdict.os
+    params = {"system": told, "family": os.value}
+    if "wsl1" in verdict.traits:
+        yield Problem("fix", "preflight.wsl1", params)
+    elif "unifi" in verdict.traits:
+        yield Problem("stop", "preflight.router", params)
+    elif os.value not in _SUPPORTED or not base(facts):
+        yield Problem("stop", _OWN_WORDS.get(os.value, "preflight.system"), params)
+    elif not os.sure:
+        yield Problem("stop", "preflight.system", params)
+    else:
+        yield from _supported(facts, verdict, told)
+
+
+def _supported(facts: Facts, verdict: Verdict, told: str) -> Problems:
+    release = verdict.version.value.partition(".")[0]
+    own = facts.get("os.ID").lower() in {"debian", "ubuntu", "raspbian"}
+    counted = own or verdict.version.evidence != ("os.VERSION_ID",)  # Mint 21 is not older than Ubuntu 22
+    if counted and release.isdigit() and int(release) < _OLDEST[base(facts)]:
+        yield Problem("stop", "preflight.version", {"system": told})
+    if not facts.get("systemd"):
+        wsl = verdict.container.value == "wsl"
+        yield Problem("fix" if wsl else "stop", "preflight.no_systemd", {"pid1": facts.get("pid1") or "?"})
+
+
+def compromised(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
+    """Marks of a known break-in on fnOS: nothing is installed beside an intruder."""
+    if verdict.os.value != "fnos":
+        return
+    seen = ["/usr/sbin/gots"] if facts.has("/usr/sbin/gots") else []
+    if facts.get("fnos.snd_pcap") or facts.has("snd_pcap.ko"):
+        seen.append("snd_pcap.ko")
+    if _ADDED.search(facts.get("fnos.startup_end")):
+        seen.append("/usr/trim/bin/system_startup.sh")
+    if seen:
+        yield Problem("stop", "preflight.compromised", {"marks": ", ".join(seen)})
+
+
+def kernel(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
+    """Control groups and overlay file systems as we need them came with 4.x."""
+    found = re.match(r"(\d{1,4})\.(\d{1,4})", facts.get("uname_r"))
+    if not found or "wsl1" in verdict.traits or verdict.os.value in {"windows", "darwin"}:
+        return
+    release = (int(found[1]), int(found[2]))
+    if release < _OLD_KERNEL:
+        bad = release < _REFUSED_KERNEL
+        yield Problem("stop" if bad else "warn", "preflight.kernel", {"kernel": facts.get("uname_r")})
+
+
+def rights(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
+    """Root, or a way to it."""
+    if verdict.os.value in {"windows", "darwin"}:
+        return
+    if facts.get("sudo") not in {"root", "nopasswd", "password"}:
+        yield Problem("fix", "preflight.no_root", {"user": facts.get("user") or "?"})
+
+
+def container(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
+    """A container can carry Docker only with the capabilities for it."""
+    if verdict.container.value in {"none", "wsl"}:
+        return
+    try:
+        bounding = int(facts.get("cap_bounding") or "0", 16)
+    except ValueError:
+        bounding = 0
+    needed = _NET_ADMIN | _SYS_ADMIN
+    params: dict[str, object] = {"container": verdict.container.value}
+    if bounding & needed != needed:
+        yield Problem("stop", "preflight.caged", params)
+    elif facts.get("uid_map") not in {"", _WHOLE_MAP}:
+        yield Problem("warn", "preflight.unprivileged", params)
