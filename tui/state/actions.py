@@ -46,6 +46,10 @@ def _down(row: Row | None) -> bool:
     return isinstance(row, AgentRow) and row.view.state in _DOWN
 
 
+def _reached(row: Row | None) -> bool:
+    return isinstance(row, MachineRow) or _running(row)
+
+
 def _remover(row: Row) -> str:
     return "remove_machine" if isinstance(row, MachineRow) else "remove_agent"
 
@@ -113,6 +117,8 @@ ACTIONS: tuple[Action, ...] = (
            words=(*_NAMED, "start", "{name}"), run="start", undo="stop"),
     Action(id="stop", keys=("x",), tier=2, place="table", applies=_up, many=True,
            words=(*_NAMED, "stop", "{name}"), run="stop", undo="start"),
+    Action(id="open", keys=("o",), tier=1, place="table", applies=_running, words=(*_NAMED, "open", "{name}")),
+    Action(id="shell", keys=("s",), tier=1, place="table", applies=_reached, words=(*_NAMED, "shell", "{name}")),
     Action(id="remove", tier=3, place="table", applies=_row, words=(*_NAMED, "remove", "{name}"), run=_remover),
     Action(id="refresh", keys=("f5", "ctrl+r"), place="table", words=_FLEET),
     Action(id="mark", keys=("space",), place="table", applies=_row),
