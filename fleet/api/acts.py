@@ -1,0 +1,161 @@
+"""What is done to a fleet, and asked of its agents."""
+
+from typing import TYPE_CHECKING, cast
+
+from fleet import apply as applying
+from fleet import load, talk, tombs
+from fleet.actions import AnyAction, Remove, Start, Stop
+from fleet.api.looks import Looks
+from fleet.base.errors import ActionFailed, BadInput, Refused
+from fleet.base.event import Listener, ignore
+from fleet.base.outcome import AlreadyTrue, Done, Outcome
+from fleet.deploy import door, secrets_of, wait
+from fleet.leaving import Leaving, Password, nobody
+from fleet.machine.guard import Guard
+from fleet.model import Wish
+from fleet.plan import Plan
+from fleet.talk import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Acts(Looks):
+    """A fleet, worked on."""
+
+    def apply(self, todo: Plan, listen: Listener = ignore) -> None:
+        """Carry a plan out.
+
+        Raises:
+            ClawrackError: the first thing that went wrong.
+        """
+        applying.apply(todo, self._hands(self.wish()), listen)
+
+    def ask(self, name: str, message: str, wait: float | None = None) -> Answer:
+        """Send one message through an agent and return its answer; ``wait`` are the seconds that it may take.
+
+        Raises:
+            ActionFailed: it does not run, or it or its model gave no answer.
+        """
+        port, who = self._who(name)
+        found = door(port, name, who.kind, secrets_of(Guard(port), name, who.kind))
+        if not found.address:
+            raise ActionFailed("ask.stopped", where=f"{port.name}/{name}", agent=name)
+        return talk.ask(port, found, who, message, wait)
+
+    def ready(self, name: str) -> None:
+        """Wait until the agent passes its gate.
+
+        Raises:
+            ActionFailed: it does not, in its time; or it was stopped or given up, and nobody starts it.
+        """
+        self._on(name)
+        port, who = self._who(name)
+        wait(port, Guard(port), who)
+
+    def _on(self, name: str) -> None:
+        """See that the agent runs, or that somebody starts it."""
+        now = self.agent(name)
+        if now.state in {"stopped", "absent"}:
+            raise ActionFailed("ask.stopped", where=f"{now.machine}/{name}", agent=name)
+        if now.state == "gave-up":
+            raise ActionFailed("ask.gave_up", where=f"{now.machine}/{name}", agent=name, reason=now.reason)
+
+    def start(self, name: str, listen: Listener = ignore) -> Outcome:
+        """Start an agent and wait until it is ready."""
+        outcome = self._one(Start(machine=self._agent(name)[0].machine, agent=name, reason="reason.asked"), listen)
+        self.ready(name)
+        return outcome
+
+    def stop(self, name: str, listen: Listener = ignore) -> Outcome:
+        """Stop an agent on purpose: it stays stopped after a reboot too."""
+        return self._one(Stop(machine=self._agent(name)[0].machine, agent=name, reason="reason.asked"), listen)
+
+    def restart(self, name: str, listen: Listener = ignore) -> Outcome:
+        """Stop and start an agent, and wait until it is ready."""
+        self.stop(name, listen)
+        return self.start(name, listen)
+
+    def _one(self, action: AnyAction, listen: Listener) -> Outcome:
+        changed: list[bool] = []
+
+        def hear(event: object) -> None:
+            changed.append(getattr(event, "kind", "") == "done")
+            cast("Callable[[object], None]", listen)(event)
+
+        applying.apply(Plan(actions=(action,)), self._hands(self.wish()), hear)
+        return Done() if any(changed) else AlreadyTrue()
+
+    def remove_agent(self, name: str, *, keep_state: bool, listen: Listener = ignore) -> None:
+        """Take an agent off its machine and out of the folder; its state stays on the machine where asked."""
+        agent, _ = self._agent(name)
+        self._one(Remove(machine=agent.machine, agent=name, keep=keep_state, reason="reason.asked"), listen)
+        load.forget_agent(self.folder, name)
+
+    def remove_machine(
+        self,
+        name: str,
+        *,
+        keep_state: bool,
+        listen: Listener = ignore,
+        docker: bool = False,
+        password: Password = nobody,
+    ) -> None:
+        """Take everything of ours off a machine, and the machine and its agents out of the folder.
+
+        With ``docker`` it goes too, where it came with us and nobody else uses it; ``password`` is asked for a login
+        that is not root.
+
+        Raises:
+            BadInput: there is no such machine.
+            Unreachable: it does not answer; it stays in the folder.
+        """
+        wish = self.wish()
+        if name not in wish.machines:
+            raise BadInput("fleet.no_machine", machine=name)
+        self.leave(name, wish.machines[name], Leaving(keep_state, docker, password), listen)
+        self._forget(name, wish)
+
+    def _forget(self, name: str, wish: Wish) -> None:
+        for agent, found in wish.agents.items():
+            if found.machine == name:
+                load.forget_agent(self.folder, agent)
+        load.forget_machine(self.folder, name)
+
+    def forget_machine(self, name: str) -> tombs.Tomb:
+        """Take a machine that is dead for good, and its agents, out of the folder; a tombstone waits for its return.
+
+        Raises:
+            BadInput: there is no such machine.
+            Refused: it answers.
+        """
+        wish = self.wish()
+        machine = self._machine(name, wish)
+        if tombs.answers(self.open(name, machine)):
+            raise Refused("tomb.answers", where=name, machine=name)
+        agents = [agent for agent, found in wish.agents.items() if found.machine == name]
+        tomb = tombs.bury(self.folder, name, machine, agents, self.graves.key_of(name, machine))
+        self._forget(name, wish)
+        self.graves.drop(name)
+        return tomb
+
+    def remove_returned(self, name: str, *, keep_state: bool, listen: Listener = ignore) -> tombs.Tomb:
+        """Take what came back with a machine off it: all of ours, or where it is in the fleet again, the old agents.
+
+        Raises:
+            BadInput: no machine of that name was forgotten.
+            Unreachable: it does not answer; the tombstone stays.
+        """
+        tomb = tombs.find(self.folder, name)
+        wish = self.wish()
+        seen, _ = self.seen(wish)
+        again = next((n for n, there in seen.machines.items() if there and tomb.id and there.id == tomb.id), "")
+        if again:
+            old = [agent for found in tombs.within([tomb], wish, seen) for agent in found.agents]
+            for agent in old:
+                self._one(Remove(machine=again, agent=agent, keep=keep_state, reason="reason.asked"), listen)
+        else:
+            self.graves.trust(tomb)
+            self.leave(tomb.stem, tomb.machine, Leaving(keep_state), listen)
+        tombs.dig_up(self.folder, tomb)
+        return tomb

@@ -1,0 +1,86 @@
+"""A fleet's folder, its machines' ports, and who lives where."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fleet import apply as applying
+from fleet import load, tombs
+from fleet.base.errors import BadInput
+from fleet.base.event import Listener
+from fleet.gate import Who
+from fleet.kinds import home_of, kind
+from fleet.leaving import Leaving
+from fleet.machine.port import Port
+from fleet.model import Agent, Machine, Wish
+from fleet.render import configs, target
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A fleet's folder and the hands to work on it: what every part of `fleet.api.Fleet` stands on.
+
+    Attributes:
+        folder: with fleet.yaml, machines/ and agents/.
+        open: returns the port of a machine.
+        hands: for applying plans.
+        leave: takes everything of ours off a machine (name, how it is reached, what goes and what stays).
+        graves: what reaches machines that were given up.
+        carried: returns the sha256 of the guard's archive that we carry.
+    """
+
+    folder: Path
+    open: Callable[[str, Machine], Port]
+    hands: applying.Hands
+    leave: Callable[[str, Machine, Leaving, Listener], None]
+    graves: tombs.Keeper = tombs.NOBODY
+    carried: Callable[[], str] = str
+
+    def wish(self) -> Wish:
+        """Return the fleet as its files say it should be.
+
+        Raises:
+            BadInput: a file is not as it should be.
+        """
+        return load.load(self.folder)
+
+    def port(self, name: str) -> Port:
+        """Return the port of a machine of the fleet.
+
+        Raises:
+            BadInput: there is no such machine.
+        """
+        machine = self.wish().machines.get(name)
+        if machine is None:
+            raise BadInput("fleet.no_machine", machine=name)
+        return self.open(name, machine)
+
+    def _opener(self, name: str, machine: Machine) -> Callable[[], Port]:
+        return lambda: self.open(name, machine)
+
+    def _hands(self, wish: Wish) -> applying.Hands:
+        kinds = {name: kind(agent.kind) for name, agent in wish.agents.items()}
+        return replace(
+            self.hands,
+            port=self.port,
+            targets={n: target(n, a, kinds[n], configs(home_of(a.kind))) for n, a in wish.agents.items()},
+            kinds=kinds,
+            versions={name: agent.version for name, agent in wish.agents.items()},
+        )
+
+    def _machine(self, name: str, wish: Wish) -> Machine:
+        if name not in wish.machines:
+            raise BadInput("fleet.no_machine", machine=name)
+        return wish.machines[name]
+
+    def _agent(self, name: str) -> tuple[Agent, Machine]:
+        """Return an agent and its machine as their files say."""
+        wish = self.wish()
+        if name not in wish.agents:
+            raise BadInput("fleet.no_agent", agent=name)
+        agent = wish.agents[name]
+        return agent, wish.machines[agent.machine]
+
+    def _who(self, name: str) -> tuple[Port, Who]:
+        agent, machine = self._agent(name)
+        return self.open(agent.machine, machine), Who(name, kind(agent.kind), agent.version)

@@ -1,0 +1,141 @@
+"""What a fleet is, and what it says: nothing here changes anything."""
+
+from collections.abc import Iterator, Sequence
+from threading import Event as Flag
+
+from fleet import logs, observe, tombs, usage
+from fleet.api.ground import Ground
+from fleet.base.errors import BadInput, ClawrackError, Refused
+from fleet.logs import Asked, Ears, LogLine, Source
+from fleet.machine.guard import Guard
+from fleet.machine.many import many
+from fleet.machine.written import Span
+from fleet.model import Seen, Wish
+from fleet.plan import Plan, plan, strays
+from fleet.views import AgentView, Look, MachineView, Status, Usage, UsageRow
+
+
+class Looks(Ground):
+    """A fleet, looked at."""
+
+    def seen(self, wish: Wish, *, images: bool = False) -> tuple[Seen, dict[str, ClawrackError]]:
+        """Return the fleet as its machines say it is, and why some did not answer, by name."""
+        return observe.observe(
+            {name: self._opener(name, machine) for name, machine in wish.machines.items()}, images=images
+        )
+
+    def plan(self, wish: Wish | None = None) -> Plan:
+        """Return what turns the seen fleet into the wished one: the whole, or the part that is given."""
+        wish = wish or self.wish()
+        seen, _ = self.seen(wish, images=True)
+        return plan(wish, seen, self._hands(wish).targets)
+
+    def status(self) -> Status:
+        """Return the whole fleet in one look."""
+        wish = self.wish()
+        stones = tombs.load(self.folder)
+        with tombs.awake(stones, wish, self.graves.visit) as others:
+            seen, troubles = self.seen(wish)
+            returned = (*tombs.within(stones, wish, seen), *others())
+        machines = tuple(observe.machine_view(n, m, seen, troubles, wish) for n, m in sorted(wish.machines.items()))
+        agents = tuple(observe.agent_view(n, a, seen) for n, a in sorted(wish.agents.items()))
+        told = {f"{found.within}/{agent}" for found in returned for agent in found.agents}
+        return Status(machines, agents, tuple(sorted({*strays(wish, seen)} - told)), returned)
+
+    def machines(self) -> list[MachineView]:
+        """Return every machine."""
+        return list(self.status().machines)
+
+    def machine(self, name: str) -> MachineView:
+        """Return one machine.
+
+        Raises:
+            BadInput: there is no such machine.
+        """
+        wish = self.wish()
+        if name not in wish.machines:
+            raise BadInput("fleet.no_machine", machine=name)
+        seen, troubles = self.seen(Wish(machines={name: wish.machines[name]}))
+        return observe.machine_view(name, wish.machines[name], seen, troubles, wish)
+
+    def look(self, name: str, wish: Wish | None = None) -> Look:
+        """Ask one machine, and nobody else, what it and its agents are; ``wish`` saves reading the folder.
+
+        Raises:
+            BadInput: there is no such machine.
+            Refused: it is another machine, or does not let us in.
+            Unreachable: it does not answer.
+        """
+        wish = wish or self.wish()
+        machine = self._machine(name, wish)
+        seen, troubles = Seen(), dict[str, ClawrackError]()
+        try:
+            seen = Seen(machines={name: observe.look(self.open(name, machine))})
+        except Refused as error:
+            if error.key != "guard.absent":  # it answers, and was never prepared
+                raise
+            troubles[name] = error
+        mine = sorted((agent, found) for agent, found in wish.agents.items() if found.machine == name)
+        return Look(
+            observe.machine_view(name, machine, seen, troubles, wish),
+            tuple(observe.agent_view(agent, found, seen) for agent, found in mine),
+            tuple(sorted(strays(wish, seen))),
+        )
+
+    def agents(self) -> list[AgentView]:
+        """Return every agent."""
+        return list(self.status().agents)
+
+    def agent(self, name: str) -> AgentView:
+        """Return one agent, asking its machine only.
+
+        Raises:
+            BadInput: there is no such agent.
+        """
+        agent, machine = self._agent(name)
+        seen, _ = observe.observe({agent.machine: self._opener(agent.machine, machine)})
+        return observe.agent_view(name, agent, seen)
+
+    def used(self, name: str, wish: Wish | None = None) -> tuple[UsageRow, ...]:
+        """Return what the ledger of one machine's meter holds; ``wish`` saves reading the folder.
+
+        Raises:
+            BadInput: there is no such machine.
+            ActionFailed: its meter gives no report.
+            Unreachable: it does not answer.
+        """
+        port = self.open(name, self._machine(name, wish or self.wish()))
+        return tuple(usage.rows(name, Guard(port).usage()))
+
+    def usage(self) -> Usage:
+        """Return what the meters' ledgers hold, and which machines did not tell."""
+        machines = self.wish().machines
+        told = many(lambda name: usage.rows(name, Guard(self.open(name, machines[name])).usage()), list(machines))
+        found = list(zip(machines, told, strict=True))
+        rows = [row for _, answer in found if isinstance(answer, list) for row in answer]
+        return Usage(tuple(rows), tuple(name for name, answer in found if not isinstance(answer, list)))
+
+    def logs(
+        self, name: str, *, follow: bool = False, tail: int | None = 100, stop: Flag | None = None
+    ) -> Iterator[str]:
+        """Yield the agent's log, cleaned, line by line; with ``follow`` for as long as somebody listens.
+
+        Following goes on over restarts and upgrades. ``stop`` ends it from another thread.
+
+        Raises:
+            BadInput: there is no such agent.
+            ActionFailed: there is no log.
+            Unreachable: its machine did not answer at first; later it is asked again.
+        """
+        asked = Asked(follow, Span(tail=tail))
+        return (found.line for found in self.logs_of([name], asked, logs.strict, stop))
+
+    def logs_of(self, names: Sequence[str], asked: Asked, tell: Ears, stop: Flag | None = None) -> Iterator[LogLine]:
+        """Yield the lines of several agents' logs in one order; see `fleet.logs.read`.
+
+        Raises:
+            BadInput: there is no such agent.
+        """
+        found = [(name, *self._agent(name)) for name in names]
+        sources = [Source(name, a.machine, self._opener(a.machine, m)) for name, a, m in found]
+        return logs.read(sources, asked, tell, stop)
