@@ -1,7 +1,7 @@
 """Ways in: an agent's page, a shell in its cage, a login on a machine."""
 
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 
 import msgspec
 
@@ -19,6 +19,7 @@ from fleet.page import Open, opened, spare
 class Doors(Acts):
     """A fleet, gone into."""
 
+    @contextmanager
     def page(self, name: str, listen: Listener = ignore) -> Generator[Open]:
         """Serve the agent's own page at its port of this computer until the block ends; see `fleet.page.opened`.
 
