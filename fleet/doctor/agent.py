@@ -107,7 +107,9 @@ def _life(case: _Case) -> Iterator[Finding]:
     elif box.reason:
         yield _gave_up(case)
     elif box.fails and (box.state != "running" or case.age < YOUNG):
-        yield _restarting(case, "warning" if box.state == "running" else "error")
+        once: Severity = "note" if box.fails == 1 else "warning"
+        yield _restarting(case, once if box.state == "running" else "error")
+        yield from _ready(case) if box.state == "running" else ()
     elif box.state == "paused":
         yield found(case.symptoms, "agent.paused", "error", "state=paused", agent=case.name)
     elif box.state != "running":

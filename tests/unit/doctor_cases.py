@@ -274,9 +274,14 @@ CASES: dict[str, Case] = {
         ("fails.ada=2", f"ended={NOW - 20} die clawrack-ada 139"),
     ),
     "an agent that has just come back": Case(
-        ("warning agent.restarting",),
+        ("note agent.restarting",),
         {"agent.ada.started_at": "agent.ada.started_at=2026-11-21T15:08:00Z"},
         ("fails.ada=1",),
+    ),
+    "an agent that is up between two ends": Case(
+        ("warning agent.restarting",),
+        {"agent.ada.started_at": "agent.ada.started_at=2026-11-21T15:08:00Z"},
+        ("fails.ada=3",),
     ),
     "an agent that has come back often": Case(
         ("note agent.restarting",), {"agent.ada.restarts": "agent.ada.restarts=7"}, ("fails.ada=1",)
