@@ -20,7 +20,6 @@ from fleet.base import formats, places
 from fleet.base.errors import ActionFailed, BadInput, Refused
 from fleet.base.formats import Said
 from fleet.base.words import say
-from fleet.images.cache import default_home
 from fleet.load import default_folder
 
 _FIRST = dict.fromkeys(formats.FORMATS, 1)
@@ -197,11 +196,13 @@ def _local() -> Iterator[tuple[str, Path, Said]]:
     for name in ("machine", "agent"):
         for path in sorted(folder.glob(f"{name}s/*.yaml")):
             yield name, path, formats.in_yaml(path, "format")
+    for path in sorted(folder.glob("tombs/*.yaml")):
+        yield "tombstone", path, formats.in_yaml(path, "version")
     yield "journal", state / "journal.jsonl", formats.in_last_line(state / "journal.jsonl", "v")
     for path in sorted(state.glob("machines/*.jsonl")):
         yield "machine-journal", path, formats.in_last_line(path, "version")
     yield "hosts", state / "hosts.json", formats.in_json(_read(state / "hosts.json"), "version")
-    for path in sorted(default_home().glob("*/image.json")):
+    for path in sorted((places.cache() / "images").glob("*/image.json")):
         yield "image", path, formats.in_json(_read(path), "format")
     kept = _read(_GUARDED).strip()
     yield "machine-state", _GUARDED, Said(int(kept) if kept.isdigit() else 1)

@@ -50,7 +50,7 @@ def show_(*, json: Json = False) -> None:
         sha256=now.sha256 if now else "",
         made=now.made if now else "",
         environment=now.path if now else "",
-        before=f"{before.version or '?'}  {before.source}".strip() if before else "",
+        before=f"{before.version or '?'} {before.source}".strip() if before else "",
         python=found.python,
         formats=[f"{name} {number}" for name, number in found.formats.items()],
     )

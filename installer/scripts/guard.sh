@@ -1,6 +1,7 @@
 #!/bin/sh
-# The guard's files: guard.sh look | install SHA256
-#   look     `brought=SHA256` of what we brought last, where what it became is still there, root's alone to change
+# The guard's files: guard.sh look | install SHA256 VERSION
+#   look     `by=VERSION` of the clawrack that brought it last, and `brought=SHA256` of what it brought, where what
+#            it became is still there, root's alone to change
 #   install  check what was brought (/run/clawrack-job/guard.tar), unpack it, let it install itself, note it
 set -u
 umask 022
@@ -14,7 +15,8 @@ sum() { sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1; }
 
 look() {
     [ -f "$note" ] && [ -x "$lib/guard.sh" ] || return 0
-    read -r brought placed <"$note"
+    read -r brought placed by <"$note"
+    echo "by=$by"
     [ "$placed" = "$(sum "$lib/guard.sh")" ] || return 0
     [ -z "$(find "$lib" ! -type l \( ! -user root -o -perm /022 \) | head -n 1)" ] || return 0
     echo "brought=$brought"
@@ -29,12 +31,12 @@ install() {
     # the guard's own list of what goes with it
     grep -qxF "file $note" /var/lib/clawrack/manifest || echo "file $note" >>/var/lib/clawrack/manifest
     chown -R root:root "$lib" && chmod -R go-w "$lib" || exit 1
-    echo "$1 $(sum "$lib/guard.sh")" >"$note.new" && mv "$note.new" "$note"
+    echo "$1 $(sum "$lib/guard.sh") $2" >"$note.new" && mv "$note.new" "$note"
     rm -rf "$work" "$tar"
     sync
 }
 
 case $1 in
 look) look ;;
-install) install "$2" ;;
+install) install "$2" "$3" ;;
 esac

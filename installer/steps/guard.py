@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+from importlib.metadata import version
 from pathlib import Path
 
 import templates
@@ -11,6 +12,7 @@ from fleet.machine.guard import Guard as Calls
 from installer import remote
 from installer.steps.step import NOTES, Machine, Removal, Say, Tell
 
+_LONGEST = 10  # digits of one number of a version
 _TAR = "/run/clawrack-job/guard.tar"
 
 
@@ -20,8 +22,18 @@ class Guard:
     name = "step.guard"
 
     def check(self, machine: Machine) -> bool:
-        """Return whether what we carry is what is there, untouched."""
-        return remote.ask(machine.port, "guard.sh", "look", root=False).get("brought") == _digest(packed())
+        """Return whether what we carry is what is there, untouched.
+
+        Raises:
+            Refused: a newer clawrack brought another one; it is not replaced by ours (``guard.newer``).
+        """
+        said = remote.ask(machine.port, "guard.sh", "look", root=False)
+        if said.get("brought") == _digest(packed()):
+            return True
+        by, ours = said.get("by", ""), version("clawrack")
+        if numbers(by) > numbers(ours):
+            raise Refused("guard.newer", where=machine.name, by=by, ours=ours)
+        return False
 
     def verify(self, machine: Machine) -> bool:
         """Return whether what we carry is what is there, and answers."""
@@ -36,7 +48,7 @@ class Guard:
         del say
         content = packed()
         remote.put(machine.port, _TAR, content)
-        ran = remote.run(machine.port, "guard.sh", "install", _digest(content), timeout=120)
+        ran = remote.run(machine.port, "guard.sh", "install", _digest(content), version("clawrack"), timeout=120)
         if ran.code:
             said = remote.answers(ran.out)
             told = f"{said.get('reason', '')} {said.get('detail', '')}".strip() or remote.last_words(ran)
@@ -60,6 +72,13 @@ class Guard:
             machine.port.run(("rmdir", "/var/lib/clawrack"), root=True)
             said = {"already": "1"}
         tell("already" if said.get("already") else "done", "unprepare.guard", {})
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a version's numbers, to tell which of two is newer; nothing for what is no version."""
+    parts = version.split(".")
+    plain = all(part.isascii() and part.isdigit() and len(part) < _LONGEST for part in parts)
+    return tuple(map(int, parts)) if plain else ()
 
 
 def packed() -> bytes:

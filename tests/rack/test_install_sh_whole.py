@@ -10,6 +10,12 @@ from tests.rack.install_rig import Site, place
 from tests.rack.machine import Build, Machine
 
 WITHIN = 1500.0  # seconds; most of it is spent making the agent's image, where no registry can be reached
+# Where tests/unit/test_completion.py sees the shells look.
+TAB = (
+    "/usr/local/share/bash-completion/completions/clawrack",
+    "/usr/local/share/zsh/site-functions/_clawrack",
+    "/etc/fish/completions/clawrack.fish",
+)
 BIRTH = "docker inspect -f '{{.Id}} {{.State.StartedAt}}' clawrack-openclaw clawrack-meter"
 
 
@@ -44,6 +50,11 @@ def test_the_same_again_changes_nothing(site: Site) -> None:
     assert site.machine.sh(BIRTH).text == before
 
 
+def test_tab_is_there_for_every_shell(site: Site) -> None:
+    for link in TAB:
+        assert "'agent ask'" in site.sh(f"cat {link}").text.replace("en:", ""), link
+
+
 def test_the_agent_answers_in_the_language_of_the_question(site: Site) -> None:
     asked = site.sh("clawrack agent ask openclaw '你是谁' --json", timeout=120)
     assert (asked.code, "练习" in json.loads(asked.out)["answer"]["text"]) == (0, True), asked.err
@@ -54,6 +65,7 @@ def test_it_does_not_leave_while_agents_are_here(site: Site) -> None:
     assert site.sh("clawrack machine remove here --erase --yes", timeout=300).code == 0
     assert site.install("--uninstall", "--packages").code == 0
     left = site.machine.sh(
-        "ls -d /opt/clawrack /usr/local/bin/clawrack /var/lib/clawrack /usr/local/lib/clawrack", check=False
+        f"ls -d /opt/clawrack /usr/local/bin/clawrack /var/lib/clawrack /usr/local/lib/clawrack {' '.join(TAB)}",
+        check=False,
     )
     assert left.text == ""

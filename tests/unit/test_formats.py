@@ -15,6 +15,7 @@ from fleet import journal, load, observe
 from fleet.actions import Stop
 from fleet.base import formats
 from fleet.base.errors import BadInput, Refused
+from fleet.base.words import LANGUAGES, catalogue
 from fleet.images.archive import Built
 from fleet.images.cache import Cache
 from fleet.kinds import home_of, kind
@@ -26,6 +27,7 @@ from fleet.model import Seen, SeenMachine, Wish
 from fleet.plan import Plan, plan
 from fleet.render import configs, target
 from installer.journal import Journal as MachineJournal
+from installer.steps.guard import numbers
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted(path for path in (ROOT / "tests" / "samples").glob("v*") if path.is_dir())
@@ -213,6 +215,24 @@ def text(path: str) -> str:
     return (ROOT / "templates" / path).read_text()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_format_has_a_name_for_people(language: str) -> None:
+    assert [name for name in formats.FORMATS if f"format.name.{name}" not in catalogue(language)] == []
+
+
 def test_the_table_for_people_has_every_format_with_its_number() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", (ROOT / "docs" / "formats.md").read_text(), re.MULTILINE)
     assert {name: int(number) for name, number in rows} == formats.FORMATS
+
+
+@pytest.mark.parametrize(
+    ("by", "ours", "newer"),
+    [("0.2.0", "0.1.0", True), ("0.10.0", "0.9.1", True), ("0.1.0", "0.1.0", False), ("0.1", "0.1.0", False)],
+)
+def test_which_of_two_versions_is_newer_goes_by_numbers(by: str, ours: str, *, newer: bool) -> None:
+    assert (numbers(by) > numbers(ours)) is newer
+
+
+@pytest.mark.parametrize("by", ["", "new", "9.9.9; reboot", "9" * 4000, "٩.0"])
+def test_what_is_no_version_is_newer_than_none(by: str) -> None:
+    assert not numbers(by) > numbers("0.0.1")

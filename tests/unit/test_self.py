@@ -242,6 +242,7 @@ LEFT = {
     "fleet": (".config/clawrack/fleet/fleet.yaml", "version: 2\n"),
     "machine": (".config/clawrack/fleet/machines/m.yaml", "address: here\nformat: 2\n"),
     "agent": (".config/clawrack/fleet/agents/a.yaml", "kind: k\nformat: 2\nby: 9.0.0\n"),
+    "tombstone": (".config/clawrack/fleet/tombs/m-1.yaml", "version: 2\n"),
     "journal": (".local/state/clawrack/journal.jsonl", '{"v":2}\n'),
     "machine-journal": (".local/state/clawrack/machines/m.jsonl", '{"version":2}\n'),
     "hosts": (".local/state/clawrack/hosts.json", '{"version":2,"pins":[]}'),
