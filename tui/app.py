@@ -3,11 +3,12 @@
 import asyncio
 import os
 import queue
+import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from textual.app import App
 
@@ -15,7 +16,6 @@ from fleet.base.disk import replace
 from fleet.base.places import state
 from fleet.base.words import say
 from tui.bars import Part, fleet_line
-from tui.follow import Readers
 from tui.jobs import Jobs
 from tui.state.actions import Action, Asked, ask, find
 from tui.state.heard import Ended, Message
@@ -57,7 +57,6 @@ class FleetApp(App[None]):
         self._source = wiring.source(self._coming.put)
         self._jobs = Jobs(wiring.hands, self._coming.put, wiring.clock, wiring.foreseen)
         self.put = self._coming.put
-        self.readers = Readers(cast("Any", wiring.hands).logs if wiring.hands else _nothing, wiring.foreseen)
         self._epoch = time.time() - wiring.clock()
 
     # ---- life ------------------------------------------------------------------------------------------------------
@@ -191,6 +190,20 @@ class FleetApp(App[None]):
         if row:
             self.show("ask", row)
 
+    def do_open(self) -> None:
+        """Open the agent's own page."""
+        row = self.page.row()
+        if row:
+            self.show("opened", row)
+
+    def do_shell(self) -> None:
+        """Leave the screen for a shell, and come back."""
+        action, row = find("shell"), self.page.row()
+        if action and row:
+            with self.suspend():
+                self.wiring.run(shlex.split(action.cli(row))[1:])
+            self.refresh()
+
     def do_all(self) -> None:
         """Show machines and their agents."""
         self._home("all")
@@ -276,9 +289,3 @@ class FleetApp(App[None]):
     def action_help_quit(self) -> None:
         """Tell how to leave: ctrl-c does not."""
         self.tell(say("screen.how_to_quit"))
-
-
-def _nothing(name: str, *, follow: bool, tail: int) -> Iterator[str]:
-    """Yield no line: a recording has no logs."""
-    del name, follow, tail
-    yield from ()

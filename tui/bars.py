@@ -34,7 +34,7 @@ class Bar(Static):
     def put(self, parts: Iterable[Part], right: Sequence[Part] = ()) -> None:
         """Show these pieces, others at the right end; the left ones give way."""
         tail = "".join(part.text for part in right)
-        room = max(0, self.size.width - cell_len(tail) - 1)
+        room = max(0, self.screen.size.width - cell_len(tail) - 1)
         left = cut_parts(parts, room)
         gap = room - sum(cell_len(part.text) for part in left)
         self.update(Content.assemble(*left, " " * gap, *right, " " if right else ""))
@@ -143,8 +143,8 @@ class Prompt(Input):
         self._close(event.value)
 
     def on_key(self, event: events.Key) -> None:
-        """Leave by Esc; keys of the page do nothing meanwhile."""
-        event.stop()
+        """Leave by Esc."""
         if event.key == "escape":
+            event.stop()
             event.prevent_default()
             self._close(None)

@@ -144,9 +144,11 @@ class RowGrid(ScrollView, can_focus=True, inherit_bindings=False):
             dirty: ids whose cells have changed.
             notice: lines that stand there when there is no row.
         """
-        self._notice = notice
         if order != self._order:
             self._reorder(order)
+        if notice != self._notice:
+            self._notice = notice
+            self.refresh()
         self.redraw(dirty)
 
     def _reorder(self, order: Sequence[str]) -> None:

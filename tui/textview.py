@@ -123,7 +123,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         self.lay()
 
     def _margin(self) -> int:
-        return self._left + 2 if self._left else 1
+        return self._left + 3 if self._left else 1
 
     def _resized(self) -> None:
         longest = 0 if self.wrapping else self._margin() + max(map(self._cells, self._lines.rows), default=0)
@@ -188,7 +188,8 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         if not self._left or (line.style == "strong" and not line.left):  # a heading stands at the left
             return [Segment(" ", self.rich_style)]
         name = f"tint-{self._tints.get(line.left, 0)}" if self._tinted else "dim"
-        return [Segment(fitted(line.left if first else "", self._left), self._style(name)), Segment("  ")]
+        text = fitted(line.left if first else "", self._left)
+        return [Segment(f" {text}  ", self._style(name))]
 
     def _texts(self, text: str, style: Style) -> list[Segment]:
         found: list[Segment] = []

@@ -1,7 +1,11 @@
 """``clawrack tui``: the screen."""
 
+import contextlib
 import os
+import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +16,7 @@ from clawrack.cli.common import open_fleet
 from clawrack.cli.failing import known_error
 from clawrack.cli.frame import Verb, lone
 from fleet.base.errors import BadInput, ClawrackError
+from fleet.base.words import say
 
 if TYPE_CHECKING:
     from tui.state.record import Recorder
@@ -62,6 +67,7 @@ def _live(*, read_only: bool, recorder: "Recorder | None") -> "Wiring":
         source=lambda put: Watch(of_fleet(fleet), put),
         hands=fleet,
         foreseen=_foreseen,
+        run=_run,
         keep=recorder.write if recorder else None,
         read_only=read_only,
     )
@@ -73,7 +79,15 @@ def _replayed(path: Path, speed: float) -> "Wiring":
     from tui.wiring import Wiring  # noqa: PLC0415 - see above
 
     messages = list(read(path))  # whole, so that a damaged file is told before the screen opens
-    return Wiring(source=lambda put: Replay(messages, put, speed), hands=None, foreseen=_foreseen)
+    return Wiring(source=lambda put: Replay(messages, put, speed), hands=None, foreseen=_foreseen, run=_run)
+
+
+def _run(words: Sequence[str]) -> None:
+    """Run another line of ours in this terminal; where it failed, leave time to read why."""
+    code = subprocess.call([sys.executable, "-m", "clawrack", *words])
+    if code:
+        with contextlib.suppress(EOFError, KeyboardInterrupt):
+            input(say("screen.shell_ended", code=code))
 
 
 def _foreseen(error: BaseException) -> ClawrackError:

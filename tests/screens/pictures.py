@@ -43,7 +43,7 @@ def play(app: App[Any], act: Callable[[Pilot[Any]], Awaitable[None]], size: tupl
     """Run the app without a terminal, and the act on it."""
 
     async def played() -> None:
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             await pilot.pause()
             await act(pilot)
 

@@ -1,18 +1,25 @@
 """A fleet for tests of the screen: what its machines said, and hands that write down what they are asked to do."""
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 from fleet.base.errors import ClawrackError, OurBug
 from fleet.base.event import Event, Listener
 from fleet.base.outcome import AlreadyTrue, Done, Outcome
+from fleet.logs import Asked, LogLine, Note
 from fleet.views import AgentState, AgentView, MachineView, UsageRow
 from tui.app import FleetApp
 from tui.state.heard import Message, Silent, Told, Used, Wished, WishedAgent, WishedMachine
 from tui.watch import Put
 from tui.wiring import Wiring
+
+if TYPE_CHECKING:
+    from fleet.api import Fleet
 
 MACHINES = {"nas": "192.168.1.5", "pc-1": "192.168.1.21", "pc-2": "192.168.1.22", "pc-10": "192.168.1.30"}
 AGENTS: dict[str, tuple[str, AgentState, str]] = {
@@ -91,6 +98,7 @@ class Hands:
 
     calls: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     fails: dict[str, ClawrackError] = field(default_factory=dict[str, ClawrackError])
+    following: list[bool] = field(default_factory=list[bool])
     log: list[str] = field(default_factory=lambda: [f"line {number}" for number in range(60)])
 
     def _do(self, method: str, name: str, listen: Listener) -> Outcome:
@@ -114,16 +122,25 @@ class Hands:
 
     def ask(self, name: str, message: str) -> Any:
         self.calls.append(("ask", f"{name}: {message}"))
-        return type("Answer", (), {"text": f"You said: {message}\n\x1b[31m[red]second line"})()
+        return SimpleNamespace(text=f"You said: {message}\n\x1b[31m[red]second line")
 
-    def logs(self, name: str, *, follow: bool, tail: int) -> Iterator[str]:
-        assert follow
-        yield from (f"{name} {line}" for line in self.log[-tail:])
-        while follow:
-            time.sleep(0.05)
-            yield from ()
-            if not self.log:
-                return
+    @contextmanager
+    def page(self, name: str) -> Generator[Any]:
+        self.calls.append(("page", name))
+        yield SimpleNamespace(url="http://127.0.0.1:28789/#nonce", local="http://127.0.0.1:28789")
+        self.calls.append(("page closed", name))
+
+    def logs_of(
+        self, names: Sequence[str], asked: Asked, tell: Callable[[Note], None], stop: threading.Event
+    ) -> Iterator[LogLine]:
+        assert asked.follow
+        for text in self.log:
+            for name in names:
+                yield LogLine(agent=name, machine=AGENTS[name][0], at="", line=text)
+        tell(Note(names[0], AGENTS[names[0]][0], key="logs.ended"))
+        self.following.append(True)
+        stop.wait(60)
+        self.following.append(False)
 
 
 class Scripted:
@@ -155,8 +172,9 @@ class Stage(FleetApp):
         super().__init__(
             Wiring(
                 source=lambda put: Scripted(put, begin(self.time.now)),
-                hands=self.hands,
+                hands=cast("Fleet", self.hands),
                 foreseen=_foreseen,
+                run=lambda words: self.hands.calls.append(("run", " ".join(words))),
                 clock=self.time,
                 read_only=read_only,
             )

@@ -1,14 +1,18 @@
 """The screen on a fleet, without machines: what it shows, and what its keys do."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from textual.pilot import Pilot
 
 from fleet.base import words
+from fleet.base.errors import Refused
 from tests.screens.pictures import colours_of, play, same_as_kept, text_of
-from tests.screens.stage import Stage
+from tests.screens.stage import Hands, Stage, silent, told
+from tui.state.heard import Doing, Trouble, Wished
+from tui.state.store import Delta
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 Act = Callable[[Pilot[Any]], Awaitable[None]]
@@ -93,3 +97,297 @@ def test_without_colours_signs_and_words_tell_the_same(monkeypatch: pytest.Monke
         assert colours_of(pilot.app) == set()
 
     scene(Stage(), act)
+
+
+def rows_of(text: str) -> list[str]:
+    """The names in the table, from the top."""
+    lines = [line[1:].lstrip(" ▪├└") for line in text.splitlines()[3:-1]]
+    return [line.split(" ")[0] for line in lines if line.strip()]
+
+
+def test_stopping_asks_first_and_enter_changes_nothing() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        assert "Cancel" in await press(pilot, "j", "x")
+        assert "Cancel" not in await press(pilot, "enter")
+        await press(pilot, "x", "escape")
+        assert app.hands.calls == []
+        await press(pilot, "x", "right", "enter")
+        assert app.hands.calls == [("stop", "helper")]
+        assert "helper: stop done." in await press(pilot)
+        assert "stop: done" in await press(pilot, "8")
+
+    scene(app, act)
+
+
+def test_one_restart_is_done_at_once_and_several_ask_first() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        await press(pilot, "j", "r")
+        assert app.hands.calls == [("restart", "helper")]
+        shown = await press(pilot, "g", "j", "space", "space", "r")
+        assert "restart 2" in shown
+        await press(pilot, "right", "enter")
+        assert sorted(app.hands.calls[1:]) == [("restart", "helper"), ("restart", "shop-bot")]
+
+    scene(app, act)
+
+
+def test_removing_wants_the_name_and_two_seconds() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        await press(pilot, "j", "ctrl+p", *"remove", "enter", *"helpe", "enter", "tab", "enter")
+        assert app.hands.calls == []
+        await press(pilot, "ctrl+p", *"remove", "enter")
+        await pilot.pause(2.2)
+        await press(pilot, *"helper", "enter", "enter")
+        assert app.hands.calls == [("remove kept", "helper")]
+
+    scene(app, act)
+
+
+def test_what_failed_is_told_with_its_reason_and_the_next_command() -> None:
+    app = Stage(hands=Hands(fails={"stop": Refused("fleet.no_agent", agent="helper")}))
+
+    async def act(pilot: Pilot[Any]) -> None:
+        await press(pilot, "j", "x", "right", "enter")
+        shown = await press(pilot, "8")
+        assert "stop: failed." in shown
+        assert "clawrack agent list" in shown
+
+    scene(app, act)
+
+
+@pytest.mark.parametrize("key", ["x", "r", "a"])
+def test_read_only_leaves_keys_that_change_something_out(key: str) -> None:
+    app = Stage(read_only=True)
+
+    async def act(pilot: Pilot[Any]) -> None:
+        before = await press(pilot, "j")
+        assert "read-only" in before
+        assert await press(pilot, key) == before
+        assert app.hands.calls == []
+        shown = await press(pilot, "ctrl+p", *"remove", "enter")
+        assert "read-only" in shown
+        assert app.hands.calls == []
+
+    scene(app, act)
+
+
+def test_read_only_help_names_nothing_that_changes_a_machine() -> None:
+    async def act(pilot: Pilot[Any]) -> None:
+        shown = await press(pilot, "question_mark")
+        assert "Read-only" in shown
+        assert "restart" not in shown
+
+    scene(Stage(read_only=True), act, (120, 60))
+
+
+def test_the_filter_narrows_while_it_is_typed_and_esc_takes_it_away() -> None:
+    async def act(pilot: Pilot[Any]) -> None:
+        assert rows_of(await press(pilot, "slash", *"@pc-1 gave"))[:2] == ["pc-1", "night-wr…"]
+        assert "/@pc-1 gave" in await press(pilot, "enter")
+        assert len(rows_of(await press(pilot, "escape"))) == 11
+        shown = await press(pilot, "slash", *"nobody", "enter")
+        assert "None of 11 matches `nobody`." in shown
+
+    scene(Stage(), act)
+
+
+def test_a_broken_filter_is_told_and_shows_everything_else() -> None:
+    async def act(pilot: Pilot[Any]) -> None:
+        shown = await press(pilot, "slash", *"colour:red", "enter")
+        assert "there is no colour to filter by" in " ".join(shown.split())
+
+    scene(Stage(), act, (120, 40))
+
+
+def test_a_marked_row_that_the_filter_hides_is_acted_on_all_the_same() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        await press(pilot, "j", "space", "slash", *"archive", "enter")
+        assert "1 marked" in text_of(app)
+        await press(pilot, "x", "right", "enter")
+        assert app.hands.calls == [("stop", "helper")]
+
+    scene(app, act)
+
+
+def test_a_dark_machine_keeps_its_values_and_comes_back() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        shown = await press(pilot)
+        assert "? was running   ? dark 50s  local-8b         11k" in shown
+        app.put(told("pc-10", app.time.now))
+        shown = await press(pilot)
+        assert "└ archive    ● running       live        local-8b         11k" in shown
+        app.time.now += 100
+        app.put(silent("pc-10", app.time.now))
+        assert "? dark 1m" in await press(pilot)
+        assert "answers again" in await press(pilot, "8")
+
+    scene(app, act)
+
+
+def test_an_empty_fleet_says_what_to_type() -> None:
+    async def act(pilot: Pilot[Any]) -> None:
+        assert "clawrack setup" in await press(pilot)
+
+    scene(Stage(lambda at: [Wished(at=at)]), act)
+
+
+def test_a_trouble_of_the_controller_stands_above_the_table_until_it_is_over() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        app.put(Trouble(at=app.time.now, text="agents/x.yaml:3: not a name"))
+        assert "agents/x.yaml:3: not a name" in await press(pilot)
+        app.put(Trouble(at=app.time.now, text=""))
+        assert "x.yaml" not in await press(pilot)
+
+    scene(app, act)
+
+
+def test_a_small_window_says_so_and_a_larger_one_shows_the_table_again() -> None:
+    async def act(pilot: Pilot[Any]) -> None:
+        assert "too small" in await press(pilot)
+        await pilot.resize_terminal(80, 24)
+        assert "helper" in await press(pilot)
+
+    scene(Stage(), act, (50, 12))
+
+
+def test_the_table_shows_its_columns_again_after_another_page_heard_of_changes() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        await press(pilot, "8")
+        app.put(told("nas", app.time.now, helper="stopped"))
+        await press(pilot)
+        shown = await press(pilot, "q")
+        assert "├ helper     ‖ stopped" in shown
+
+    scene(app, act)
+
+
+def test_paused_the_page_stays_as_it_is() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        await press(pilot, "p")
+        app.put(told("nas", app.time.now, helper="stopped"))
+        assert "├ helper     ● running" in await press(pilot)
+        assert "├ helper     ‖ stopped" in await press(pilot, "p")
+
+    scene(app, act)
+
+
+def test_an_agent_is_asked_and_its_answer_is_harmless() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        await press(pilot, "j", "a", *"hello", "enter")
+        shown = await press(pilot)
+        assert app.hands.calls == [("ask", "helper: hello")]
+        assert "You said: hello" in shown
+        assert "�[31m[red]second line" in shown
+
+    scene(app, act)
+
+
+def test_logs_of_marked_agents_come_together_and_end_with_the_page() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        await press(pilot, "j", "space", "space", "l")
+        await pilot.pause(0.1)
+        shown = await press(pilot)
+        assert "helper    line 59" in shown
+        assert "shop-bot  line 59" in shown
+        assert "following" in shown
+        assert "not following" in await press(pilot, "k")
+        shown = await press(pilot, "question_mark", *"line 7", "enter")
+        assert "line 7" in shown
+        shown = await press(pilot, "slash", *"59", "enter")
+        assert "line 58" not in shown
+        await press(pilot, "escape", "q")
+        await pilot.pause(0.1)
+        assert app.hands.following == [True, False]
+
+    scene(app, act)
+
+
+def test_an_agents_page_is_open_as_long_as_its_dialog() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        await press(pilot, "j", "o")
+        assert "http://127.0.0.1:28789/#nonce" in await press(pilot)
+        await press(pilot, "escape")
+        await pilot.pause(0.1)
+        assert app.hands.calls == [("page", "helper"), ("page closed", "helper")]
+
+    scene(app, act)
+
+
+def test_leaving_while_something_is_under_way_asks_first() -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        app.put(Doing(at=app.time.now, subject="nas/helper", action="stop"))
+        await press(pilot)
+        assert "Under way: 1" in await press(pilot, "ctrl+q")
+        await press(pilot, "enter")
+        assert app.is_running
+        await press(pilot, "ctrl+q", "right", "enter")
+        assert not app.is_running
+
+    scene(app, act)
+
+
+def test_columns_are_switched_and_the_order_is_turned() -> None:
+    async def act(pilot: Pilot[Any]) -> None:
+        shown = await press(pilot, "C", "down", "down", "enter", "escape")
+        assert "KIND" in shown
+        assert "VERSION" not in shown
+        assert "STATE ▲" in await press(pilot, "greater_than_sign")
+        assert "STATE ▼" in await press(pilot, "R")
+        assert "NAME ▲" in await press(pilot, "less_than_sign")
+
+    scene(Stage(), act)
+
+
+def test_the_page_is_saved_as_it_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    seen: list[str] = []
+
+    async def act(pilot: Pilot[Any]) -> None:
+        seen.append(await press(pilot))
+        await press(pilot, "ctrl+s")
+
+    scene(Stage(), act)
+    (saved,) = tmp_path.rglob("*.txt")
+    assert [saved.read_text()] == seen
+    assert saved.stat().st_mode & 0o077 == 0
+
+
+def test_a_fault_of_the_screen_ends_it_without_a_picture_of_its_inside(capsys: pytest.CaptureFixture[str]) -> None:
+    app = Stage()
+
+    def breaks(delta: Delta) -> None:
+        raise ZeroDivisionError(delta)
+
+    async def act(pilot: Pilot[Any]) -> None:
+        app.page.heard = breaks
+        await pilot.pause(0.6)
+
+    with pytest.raises(ZeroDivisionError):
+        scene(app, act)
+    assert isinstance(app.failure, ZeroDivisionError)
+    assert "Traceback" not in "".join(capsys.readouterr())

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
 from textual.content import Content
@@ -16,6 +16,9 @@ from tui.screens.dialog import Dialog, text
 from tui.state.heard import Doing, Ended
 from tui.state.rows import Row
 from tui.textview import TextView
+
+if TYPE_CHECKING:
+    from fleet.api import Fleet
 
 _LONGEST = 1 << 16  # characters of an answer
 
@@ -67,9 +70,10 @@ class Shown(Dialog[None]):
         threading.Thread(target=self._send, args=(words,), daemon=True).start()
 
     def _send(self, words: str) -> None:
-        fleet: Any = self.fleet
+        fleet = self.fleet
+        hands = cast("Fleet", fleet.wiring.hands)
         try:
-            answer = clean(str(fleet.wiring.hands.ask(self._row.name, words).text), _LONGEST)
+            answer = clean(str(hands.ask(self._row.name, words).text), _LONGEST)
             outcome, why = "done", ""
         except Exception as error:  # noqa: BLE001 - whatever it was, it is told
             known = fleet.wiring.foreseen(error)

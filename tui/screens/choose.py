@@ -100,8 +100,6 @@ class Choose(Dialog[str]):
         elif event.key in {"enter", "space"} and not self._typed:
             event.stop()
             self.choose()
-        else:
-            super().on_key(event)
 
     def choose(self) -> None:
         """Answer with what the cursor is on, where it can be chosen."""

@@ -42,7 +42,7 @@ class Shown(YesOrNo):
         if asked.left_out:
             names = _some(list(asked.left_out), ", ")
             yield text(say("screen.confirm.left_out", count=len(asked.left_out), names=names), classes="warning")
-        yield text(_some(list(asked.cli), "\n"), classes="command")
+        yield text(say("screen.confirm.same", command=_some(list(asked.cli), "; ")), classes="command")
         back = find(asked.action.undo) if asked.action.undo else None
         yield text(say("screen.confirm.undo", action=back.label) if back else say("screen.confirm.no_undo"))
         if asked.typed:
@@ -51,10 +51,9 @@ class Shown(YesOrNo):
 
     def on_mount(self) -> None:
         """Let nothing be lost by a quick hand."""
-        super().on_mount()
         if self._asked.typed:
+            self.begins_at = "#typed"
             self.query_one("#yes", Button).disabled = True
-            self.query_one("#typed", Typed).focus()
             self.set_timer(ARMED, self._arm)
 
     def _arm(self) -> None:

@@ -70,9 +70,12 @@ class YesOrNo(Dialog[bool]):
         """Yield what is asked."""
         yield from ()
 
+    begins_at = "#no"
+    """What has the focus at first: Enter changes nothing."""
+
     def on_mount(self) -> None:
         """Let Enter change nothing."""
-        self.query_one("#no", Button).focus()
+        self.query_one(self.begins_at).focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Answer."""
@@ -82,10 +85,9 @@ class YesOrNo(Dialog[bool]):
         """Move between the buttons with the arrows too."""
         if event.key in {"left", "right", "h", "l"} and isinstance(self.focused, Button):
             event.stop()
+            event.prevent_default()
             other = "#yes" if self.focused.id == "no" else "#no"
             self.query_one(other, Button).focus()
-        else:
-            super().on_key(event)
 
     def leave(self) -> None:
         """Answer no."""

@@ -40,7 +40,6 @@ class Shown(Page):
 
     def on_mount(self) -> None:
         """Let keys move in the table."""
-        super().on_mount()
         self.grid.focus()
 
     # ---- what is shown ---------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 
 from fleet.base.words import say
 from tui.bars import Part
-from tui.follow import Sink
+from tui.follow import Following
 from tui.screens.text import TextPage
 from tui.state.rows import Row
 from tui.state.store import Delta
@@ -23,7 +23,7 @@ class Shown(TextPage):
     def __init__(self, rows: list[Row]) -> None:
         super().__init__()
         self._names = [row.name for row in rows]
-        self._sink = Sink()
+        self._following: Following | None = None
 
     def body(self) -> ComposeResult:
         """Yield the lines."""
@@ -40,19 +40,19 @@ class Shown(TextPage):
 
     def on_mount(self) -> None:
         """Begin to read."""
-        super().on_mount()
-        for name in self._names:
-            self.fleet.readers.of(name).attach(self._sink)
+        if self.fleet.wiring.hands:
+            self._following = Following(self.fleet.wiring.hands, self._names, self.fleet.wiring.foreseen)
+            self._following.begin()
 
     def on_unmount(self) -> None:
         """Read no more."""
-        for name in self._names:
-            self.fleet.readers.of(name).detach(self._sink)
+        if self._following:
+            self._following.end()
 
     def heard(self, delta: Delta) -> None:
         """Show what was written."""
         del delta
-        new = self._sink.take(_AT_ONCE)
+        new = self._following.take(_AT_ONCE) if self._following else ()
         if new:
             self.text.add(new)
 

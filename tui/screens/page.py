@@ -96,8 +96,7 @@ class Page(Screen[None]):
         trouble.display = bool(text)
         trouble.put([Part(f" {say('screen.trouble')} {text}")])
         self.query_one("#summary", Bar).put(self.fleet.summary_parts())
-        bar = self.query_one("#hints", Bar)
-        bar.put(hints(self.keys(), bar.size.width - 1))
+        self.query_one("#hints", Bar).put(hints(self.keys(), self.size.width - 1))
 
     def actions(self) -> list[Action]:
         """Return what the registry offers here, as far as this page or the app does it."""
@@ -150,7 +149,7 @@ class Page(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Move, or do what the registry has for the key."""
-        if not self.ready:
+        if not self.ready or self.prompt.display:
             return
         key = typed(event)
         name = motion(key)

@@ -21,7 +21,7 @@ class Shown(Choose):
     def choices(self, words: str) -> list[Choice]:
         """Return actions and rows whose names have these letters in this order; the best first."""
         every = [*self._actions(), *self._rows()] if words else list(self._actions())
-        scored = [(score(words, one.text), place, one) for place, one in enumerate(every)]
+        scored = [(min(score(words, one.text), score(words, _id(one))), place, one) for place, one in enumerate(every)]
         scored.sort(key=lambda item: (not item[2].usable, item[0], item[1]))
         return [one for points, _, one in scored if points < _NEVER]
 
@@ -65,6 +65,11 @@ class Shown(Choose):
 
 
 _NEVER = 10**6
+
+
+def _id(one: Choice) -> str:
+    """Return the name by which a choice is found in any language."""
+    return one.id.partition(":")[2]
 
 
 def score(words: str, text: str) -> int:

@@ -41,7 +41,6 @@ class TextPage(Page):
 
     def on_mount(self) -> None:
         """Let keys move in the text."""
-        super().on_mount()
         self.text.focus()
 
     def move(self, name: str) -> bool:
