@@ -55,7 +55,7 @@ def test_with_a_kind_json_says_how_it_fits_too(capsys: pytest.CaptureFixture[str
     ],
     ids=["bare", "framed", "noisy", "CRLF", "CR", "BOM", "UTF-16", "indented", "quoted", "junk", "huge"],
 )
-def test_a_saved_probe_is_read_however_it_was_saved(saved: bytes, tmp_path: Path) -> None:
+def test_a_saved_probe_is_read_however_it_was_saved(saved: bytes) -> None:
     facts = read(saved)
     assert detect(facts).os.value == "dsm"
     assert len(max(facts.values.values(), key=len)) <= 301
@@ -101,7 +101,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Capture
             b"'uname' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n",
             "windows",
         ),
-        ("'uname' 不是内部或外部命令，也不是可运行的程序\r\n或批处理文件。\r\n".encode("gb18030"), "windows"),
+        ("'uname' 不是内部或外部命令\r\n".encode("gb18030"), "windows"),
         ("无法将“uname”项识别为 cmdlet、函数、脚本文件或可运行程序的名称。".encode("gb18030"), "windows"),
         (b"uname : The term 'uname' is not recognized as the name of a cmdlet, function, script file\r\n", "windows"),
         (b"uname\r\n", "windows"),
@@ -179,8 +179,8 @@ def test_saved_facts_name_nobody() -> None:
     private = {
         "hostname": "wanglei-nas", "user": "wanglei", "home": "/home/wanglei", "mac": "aa:bb:cc:dd:ee:ff",
         "ip4": "203.0.113.7/24", "ssh_conn": "198.51.100.4 50 203.0.113.7 22", "dmi.product_serial": "PF1ABCDE",
-        "dmi.product_uuid": "4c4c4544-0032-3510-8044-b2c04f4d3532", "machine_id": "0123456789abcdef", "gw": "via 203.0.113.1",
-        "id.mac.eth0": "1234", "cmdline": "root=UUID=1234-ABCD",
+        "dmi.product_uuid": "4c4c4544-0032-3510-8044-b2c04f4d3532", "machine_id": "0123456789abcdef",
+        "gw": "via 203.0.113.1", "id.mac.eth0": "1234", "cmdline": "root=UUID=1234-ABCD",
     }  # fmt: skip
     kept = scrubbed(Facts({**private, "os.ID": "debian", "df./mnt": "//wanglei-pc/share 100 50 /mnt rw"}))
     for value in private.values():

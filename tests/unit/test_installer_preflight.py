@@ -1,11 +1,15 @@
 """What is in the way, told before anything is changed."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from fleet.base import words
 from fleet.base.errors import Refused
+from fleet.base.yaml import parse
 from installer.facts import Facts
-from installer.preflight import Need, Problem, judge, refuse
+from installer.preflight import Need, Problem, fit, judge, refuse
 
 GIB = 1 << 20  # in the probe's KiB
 GOOD = {
@@ -28,36 +32,20 @@ GOOD = {
     "df./usr/local": f"/dev/sda1 {40 * GIB} {20 * GIB} / rw",
     "routes": "192.168.1.0/24",
 }
-NEED = Need(memory=2 << 30, data=5 << 30, engine=10 << 30, architectures=frozenset({"amd64", "arm64"}))
-SMALL = f"/dev/sda1 {40 * GIB} {8 * GIB} / rw"
+NEED = Need(memory=2 << 30, data=5 << 30, engine=10 << 30, architectures=frozenset({"amd64", "arm64"}), port=18789)
+CASES = sorted((Path(__file__).parents[1] / "detect" / "fits").glob("*.yaml"))
 
-CASES: list[tuple[str, dict[str, str], str, str]] = [
-    ("Fedora", {"os.ID": "fedora"}, "stop", "preflight.system"),
-    ("a NAS that says Debian", {"has./usr/trim": "1"}, "stop", "preflight.nas"),
-    ("Debian 10", {"os.VERSION_ID": "10"}, "stop", "preflight.version"),
-    ("no systemd", {"systemd": "", "pid1": "init"}, "stop", "preflight.no_systemd"),
-    ("32 bits", {"dpkg_arch": "i386"}, "stop", "preflight.bits"),
-    ("a 64-bit kernel under 32 bits", {"dpkg_arch": "armhf", "uname_m": "aarch64"}, "stop", "preflight.userland"),
-    ("no image for it", {"dpkg_arch": "riscv64"}, "stop", "preflight.architecture"),
-    ("1 GB", {"mem.MemTotal": str(GIB)}, "stop", "preflight.memory"),
-    ("a container's limit", {"cg_limit": str(1 << 30)}, "stop", "preflight.memory"),
-    ("disk full", {"df./var/lib": SMALL}, "fix", "preflight.disk"),
-    ("docker's disk full", {"df./var/lib/docker": f"/dev/sdb {GIB} 0 /var/lib/docker rw"}, "fix", "preflight.disk"),
-    ("read-only", {"df./var/lib": f"/dev/sda1 {40 * GIB} {20 * GIB} / ro"}, "fix", "preflight.read_only"),
-    ("no sudo", {"sudo": "none", "user": "booth"}, "fix", "preflight.no_root"),
-    ("rootless", {"docker.security": "name=seccomp name=rootless"}, "fix", "preflight.rootless"),
-    ("rootless beside nothing", {"docker.rootless": "1"}, "fix", "preflight.rootless"),
-    ("userns-remap", {"docker.userns": "default"}, "fix", "preflight.userns"),
-    ("snap", {"bin.docker": "/snap/bin/docker"}, "fix", "preflight.snap"),
-    ("a caged container", {"sdv_ct": "docker", "cap_bounding": "00000000a80425fb"}, "stop", "preflight.caged"),
-    ("apt busy", {"apt_busy": "321 unattended-upgr /var/lib/dpkg/lock"}, "wait", "preflight.apt_busy"),
-    ("offline", {"net_apt": "failed http://m/InRelease E: Could not resolve"}, "fix", "preflight.mirror"),
-    ("no sources", {"net_apt": "no-sources"}, "fix", "preflight.no_sources"),
-    ("clock five minutes off", {"epoch": "1000300"}, "warn", "preflight.clock"),
-    ("clock a year off", {"epoch": "32000000"}, "fix", "preflight.clock"),
-    ("no subnet", {"routes": "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16"}, "stop", "preflight.subnets"),
-    ("no subnet, in halves", {"routes": "0.0.0.0/1 128.0.0.0/1"}, "stop", "preflight.subnets"),
-]
+
+class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A good machine with changes (an empty value takes one away), and what is in the way then."""
+
+    changes: dict[str, str]
+    problems: list[str]
+    fits: str
+
+
+def case(path: Path) -> Case:
+    return parse(path.read_bytes(), Case, str(path))
 
 
 def judged(changes: dict[str, str], need: Need = NEED) -> list[Problem]:
@@ -69,18 +57,43 @@ def test_a_good_machine_has_no_problem() -> None:
     assert judged({}) == []
 
 
-@pytest.mark.parametrize(("changes", "severity", "key"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_each_trouble_is_told(changes: dict[str, str], severity: str, key: str) -> None:
-    assert [(problem.severity, problem.key) for problem in judged(changes)] == [(severity, key)]
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_each_trouble_is_told_and_no_other(path: Path) -> None:
+    told = case(path)
+    problems = judged(told.changes)
+    assert [f"{problem.severity} {problem.key}" for problem in problems] == told.problems
+    assert fit("openclaw", problems).fits == told.fits
 
 
 @pytest.mark.parametrize("language", words.LANGUAGES)
-@pytest.mark.parametrize("changes", [case[1] for case in CASES], ids=[case[0] for case in CASES])
-def test_each_trouble_has_its_words_in_both_languages(changes: dict[str, str], language: str) -> None:
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_each_trouble_has_its_words_in_both_languages(path: Path, language: str) -> None:
     texts = words.catalogue(language)
-    for problem in judged(changes):
+    for problem in judged(case(path).changes):
         for part in ("what", "why", "next"):
             assert words.placeholders(texts[f"{problem.key}.{part}"]) <= problem.params.keys()
+
+
+def test_every_trouble_that_there_are_words_for_has_a_case() -> None:
+    keys = {key.rpartition(".")[0] for key in words.catalogue("en") if key.startswith("preflight.")}
+    told = {problem.split()[1] for path in CASES for problem in case(path).problems}
+    assert keys - told == {"preflight.unprivileged"}  # below: it needs a map of users that no file shows well
+
+
+def test_an_unprivileged_container_is_a_warning() -> None:
+    changes = {"sdv_ct": "lxc", "cap_bounding": "0000003fffffffff", "uid_map": "0 100000 65536"}
+    assert [problem.key for problem in judged(changes)] == ["preflight.unprivileged"]
+
+
+@pytest.mark.parametrize(("release", "file"), [("12", "/boot/firmware/cmdline.txt"), ("11", "/boot/cmdline.txt")])
+def test_the_raspberry_pis_line_is_told_with_its_file(release: str, file: str) -> None:
+    changes = {"cg2": "cpu io pids", "has./etc/rpi-issue": "1", "dpkg_arch": "arm64", "os.VERSION_ID": release}
+    told = fit("openclaw", judged(changes)).problems[0]
+    assert told.next == f"sudo sed -i '1s/$/ cgroup_enable=memory cgroup_memory=1/' {file} && sudo reboot"
+
+
+def test_a_list_of_flags_that_was_cut_off_proves_nothing() -> None:
+    assert judged({"cpu_flags": "lm cx16 " + "flag " * 60}) == []
 
 
 @pytest.mark.parametrize(
