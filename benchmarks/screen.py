@@ -2,8 +2,9 @@
 
     python benchmarks/screen.py [--seconds 30] [--agents 1000] [--machines 200]     one line of JSON; 1 where broken
 
-- a tick: processor time of the whole process in each quarter of a second (the screen draws four times in one), while
-  a tenth of the rows changes each time; median and 95th percentile, wanted: under 20 ms.
+- a tick: a quarter of the processor time that the whole process takes in a second (the screen draws four times in
+  one), while a tenth of the rows changes each time; median and 95th percentile, wanted: under 20 ms. `worst` is the
+  most of any quarter of a second, in which two ticks may fall.
 - first paint: processor time from exec until the table's frame is on the terminal, wanted: at most 600 ms; and until
   the first machine is in it, wanted: at most 1,000 ms (of a recording of 3 s; medians of five).
 - state: the same messages through the store and the table alone, without a terminal.
@@ -33,7 +34,7 @@ from tui.state.store import Store
 from tui.state.table import Table
 
 TICK = 0.25  # seconds, as the screen's
-BOUNDS = {"tick": 20.0, "first_paint": 600.0, "first_rows": 1000.0}
+BOUNDS = {"tick": 20.0, "tick_p95": 20.0, "first_paint": 600.0, "first_rows": 1000.0}
 FRAME, ROW = b"NAME", b"rack-001"
 ROWS, COLUMNS = 50, 180
 
@@ -102,10 +103,10 @@ def shown(recording: Path) -> Terminal:
     return Terminal([sys.executable, "-m", "clawrack", "tui", "--replay", str(recording)], env)
 
 
-def first(recording: Path) -> dict[str, float]:
+def first(recording: Path, starts: int) -> dict[str, float]:
     """What it costs until the frame and the first rows are painted."""
     frame, rows = list[float](), list[float]()
-    for _ in range(5):
+    for _ in range(starts):
         one = shown(recording)
         try:
             got = one.until(FRAME, 60)
@@ -131,9 +132,11 @@ def ticks(recording: Path, seconds: float) -> dict[str, float]:
             now = one.cpu()
             spent.append(now - before)
             before = now
+        by_second = [sum(four) / 4 for four in zip(*[iter(spent)] * 4, strict=False)]
         return {
-            "tick": round(statistics.median(spent), 1),
-            "tick_p95": round(statistics.quantiles(spent, n=20)[-1], 1),
+            "tick": round(statistics.median(by_second), 1),
+            "tick_p95": round(statistics.quantiles(by_second, n=20)[-1], 1),
+            "worst": round(max(spent), 1),
             "memory_mb": round(one.memory(), 1),
             "kb_per_s": round((one.written - written) / 1024 / seconds, 1),
         }
@@ -166,6 +169,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--machines", type=int, default=200)
     parser.add_argument("--agents", type=int, default=1000)
     told = parser.parse_args()
@@ -174,7 +178,7 @@ def main() -> int:
         short, long = Path(home) / "short.jsonl", Path(home) / "long.jsonl"
         screen_fleet.record(short, *size, 3.0)
         screen_fleet.record(long, *size, told.seconds + 10)
-        found = first(short) | ticks(long, told.seconds) | state(*size, min(told.seconds, 15.0))
+        found = first(short, told.starts) | ticks(long, told.seconds) | state(*size, min(told.seconds, 15.0))
     broken = [name for name, bound in BOUNDS.items() if found[name] > bound]
     about = {"bench": "screen", "unit": "ms CPU", "machines": told.machines, "agents": told.agents}
     print(json.dumps({**about, **found, "bounds": BOUNDS, "broken": broken}))

@@ -59,7 +59,7 @@ def _machine(
     dice: random.Random, which: tuple[int, str], agents: list[str], seconds: float, *, silent: bool
 ) -> Iterator[Message]:
     number, name = which
-    at, tick, ledger_at = 0.2 + 1.5 * dice.random(), 0, 0.0
+    at, tick, ledger_at = 0.2 + EVERY * dice.random(), 0, 0.0
     while at < seconds:
         if silent and seconds / 3 < at < seconds * 2 / 3:
             yield Silent(at=at, machine=name, key="ssh.no_answer", text="No answer within 10 s", sort="timeout")

@@ -1,11 +1,19 @@
 """What the state costs: bounds with room, for the figures themselves are benchmarks/screen.py's."""
 
+import asyncio
+import json
 import statistics
+import subprocess
+import sys
 import time
+from pathlib import Path
+
+import msgspec
 
 from benchmarks import screen_fleet
 from fleet.views import AgentView, MachineView
-from tui.state.heard import Told
+from tests.screens.stage import Stage
+from tui.state.heard import Message, Silent, Told
 from tui.state.store import Store
 from tui.state.table import Table
 
@@ -35,11 +43,12 @@ def tick(store: Store, table: Table, messages: list[Told], now: float) -> float:
     return 1000 * (time.process_time() - before)
 
 
-def told(machine: int, now: float, number: int) -> Told:
+def told(machine: int, now: float, number: int, most: int = 5) -> Told:
+    """An answer in which the first agents, so many at most, have changed."""
     name = f"rack-{machine + 1:03d}"
     agents = tuple(
         AgentView(name=one, machine=name, state="running", kind="openclaw", version=str(number), model="main")
-        for one in screen_fleet.names(MACHINES, AGENTS)[name]
+        for one in screen_fleet.names(MACHINES, AGENTS)[name][:most]
     )
     return Told(at=now, machine=name, view=MachineView(name=name, address="a", state="ok", agents=5), agents=agents)
 
@@ -76,3 +85,46 @@ def test_ten_thousand_agents_are_filtered_and_sorted_while_somebody_types() -> N
     table.narrow("state:running @rack-1", 2.0)
     assert time.process_time() - before < 3 * 0.1
     assert 0 < len(table.order) < 11_000
+
+
+def begun(now: float) -> list[Message]:
+    """A fleet that has answered just now."""
+    heard = screen_fleet.fleet(MACHINES, AGENTS, 3.0)
+    return [msgspec.structs.replace(message, at=now) for message in heard if not isinstance(message, Silent)]
+
+
+async def shown(app: Stage, agents: int, number: int) -> float:
+    """Milliseconds of processor until so many agents that changed are on the terminal."""
+    now = app.clock()
+    before = time.process_time()
+    for machine in range((agents + 4) // 5):
+        app.put(told(machine, now, number, agents))
+    app.pull()
+    await asyncio.sleep(0.05)  # it paints sixty times in a second
+    return 1000 * (time.process_time() - before)
+
+
+def test_ten_agents_that_changed_cost_at_most_twice_what_one_does() -> None:
+    one, ten = list[float](), list[float]()
+    app = Stage(begun)
+
+    async def compared() -> None:
+        async with app.run_test(size=(140, 48)) as pilot:
+            await pilot.pause(0.5)
+            for number in range(25):
+                one.append(await shown(app, 1, 2 * number))
+                ten.append(await shown(app, 10, 2 * number + 1))
+
+    asyncio.run(compared())
+    assert statistics.median(ten) < 2 * statistics.median(one)
+
+
+def test_the_whole_screen_stays_within_three_times_its_bounds() -> None:
+    script = Path(screen_fleet.__file__ or "").with_name("screen.py")
+    words = [sys.executable, str(script), "--seconds", "4", "--starts", "1"]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=200)
+    assert ran.stdout, ran.stderr
+    found = json.loads(ran.stdout)
+    assert found["tick"] < 3 * found["bounds"]["tick"]
+    assert found["first_paint"] < 3 * found["bounds"]["first_paint"]
+    assert found["memory_mb"] < 3 * 70
