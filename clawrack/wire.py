@@ -1,5 +1,7 @@
 """Where the parts are put together: the one constructor of adapters."""
 
+import dataclasses
+import getpass
 import hashlib
 import secrets
 import socket
@@ -18,16 +20,17 @@ from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.event import Listener
 from fleet.journal import Journal
 from fleet.kinds import home_of
+from fleet.leaving import Leaving
 from fleet.load import default_folder
 from fleet.machine.local import LocalPort
 from fleet.machine.port import Port
 from fleet.machine.target import Target
 from fleet.model import HERE, Machine
 from fleet.site import held
+from fleet.tombs import Keeper, Tomb
 
 if TYPE_CHECKING:
     from fleet.images.obtain import Image
-    from fleet.machine.guard import Fate
     from fleet.machine.keys import ControllerKey
     from fleet.machine.pins import Pins
     from installer.answers import Answers, Receipt
@@ -99,7 +102,36 @@ def open_fleet(folder: Path | None = None) -> Fleet:
 def _fleet(folder: Path, ports: Ports) -> Fleet:
     journal = Journal(places.state() / "journal.jsonl", run=secrets.token_hex(6))
     hands = Hands(port=_nowhere, images=_place_image, journal=journal, holder=controller())
-    return Fleet(folder=folder, open=ports, hands=hands, leave=_leave, carried=_carried)
+    return Fleet(folder=folder, open=ports, hands=hands, leave=_leave, graves=_graves(), carried=_carried)
+
+
+def _graves() -> Keeper:
+    """Return what reaches machines that were given up."""
+
+    def key_of(name: str, machine: Machine) -> str:
+        if machine.local:
+            return ""
+        found = pins().key_of(name, Target(machine.address, machine.port, machine.user))
+        return str(found) if found else ""
+
+    def trust(tomb: Tomb) -> None:
+        from fleet.machine import hostkey  # noqa: PLC0415 - see _port
+
+        if tomb.host_key:
+            pins().pin(tomb.stem, Target(tomb.address, tomb.port, tomb.user), hostkey.parse(tomb.host_key))
+
+    return Keeper(key_of, lambda name: pins().forget(name), trust, _visit)
+
+
+def _visit(tomb: Tomb) -> Port:
+    """Return a port to the machine of a tombstone, by the key that stands on it."""
+    from fleet.machine import hostkey  # noqa: PLC0415 - see _port
+    from fleet.machine.login import KeyLogin  # noqa: PLC0415 - likewise
+    from fleet.machine.ssh import SshPort  # noqa: PLC0415 - likewise
+
+    target = Target(tomb.address, tomb.port, tomb.user)
+    key = hostkey.parse(tomb.host_key) if tomb.host_key else None
+    return SshPort(tomb.stem, target, KeyLogin(controller_key()), key)
 
 
 @cache
@@ -110,7 +142,7 @@ def _carried() -> str:
     return hashlib.sha256(packed()).hexdigest()
 
 
-def _leave(name: str, machine: Machine, keep: bool, listen: Listener) -> None:
+def _leave(name: str, machine: Machine, leaving: Leaving, listen: Listener) -> None:
     """Take everything of ours off a machine; our key goes last, and then its host key is nobody's business any more.
 
     A mark on this computer says that it was begun: run again after it was cut off, it knows why it is not let in.
@@ -119,9 +151,7 @@ def _leave(name: str, machine: Machine, keep: bool, listen: Listener) -> None:
     begun = mark.exists()
     replace(mark, b"")
     try:
-        _unprepare(
-            _port(name, machine), None if machine.local else controller_key(), "keep" if keep else "erase", listen
-        )
+        _unprepare(_risen(name, machine, leaving), None if machine.local else controller_key(), leaving, listen)
     except ClawrackError as error:
         if not begun or error.key not in {"ssh.key_refused", "sudo.password_needed"}:
             raise
@@ -134,16 +164,38 @@ def _leave(name: str, machine: Machine, keep: bool, listen: Listener) -> None:
     mark.unlink(missing_ok=True)
 
 
-def _unprepare(port: Port, key: "ControllerKey | None", fate: "Fate", listen: Listener) -> None:
+def _unprepare(port: Port, key: "ControllerKey | None", leaving: Leaving, listen: Listener) -> None:
     from installer.unprepare import Removal, unprepare  # noqa: PLC0415 - only one command needs it
 
+    removal = Removal("keep" if leaving.keep else "erase", docker=leaving.docker, key=key)
     try:
         with held(port, controller()) as site:
-            unprepare(port, Removal(fate, site.lease, key=key), listen)
+            unprepare(port, dataclasses.replace(removal, lease=site.lease), listen)
     except Refused as error:
         if error.key != "guard.absent":
             raise
-        unprepare(port, Removal(fate, key=key), listen)  # half prepared, or half removed already
+        unprepare(port, removal, listen)  # half prepared, or half removed already
+
+
+def _risen(name: str, machine: Machine, leaving: Leaving) -> Port:
+    """Return a machine's port; where Docker goes, one that becomes root by the login's password where it must."""
+    port = _port(name, machine)
+    if not leaving.docker or (not machine.local and machine.user == "root"):
+        return port
+    from installer.rising import RisingPort, here  # noqa: PLC0415 - only one command needs it
+
+    if isinstance(port, LocalPort):
+        return here(port, lambda: leaving.password(getpass.getuser(), name))
+    from fleet.machine.login import KeyLogin  # noqa: PLC0415 - see _port
+    from fleet.machine.ssh import SshPort  # noqa: PLC0415 - likewise
+
+    target = Target(machine.address, machine.port, machine.user)
+    login, pinned = KeyLogin(controller_key()), pins().key_of(name, target)
+    return RisingPort(
+        port,
+        lambda: leaving.password(machine.user, name),
+        lambda password: SshPort(name, target, login, pinned, sudo_password=password),
+    )
 
 
 def _nowhere(name: str) -> Port:

@@ -53,12 +53,34 @@ class MachineView(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
+class Returned(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine that was given up for dead (``machine remove --forget``), and lives.
+
+    Attributes:
+        machine: the name that it had.
+        agents: that run there, beside the fleet's own.
+        forgotten: when it was given up (RFC 3339, UTC).
+        within: its name in the fleet, where it is there again; else empty.
+        trouble: why it could not be looked at, though it answers; or empty.
+        command: takes them off it.
+    """
+
+    machine: str
+    address: str
+    agents: tuple[str, ...]
+    forgotten: str
+    within: str = ""
+    trouble: str = ""
+    command: str
+
+
 class Status(msgspec.Struct, frozen=True):
     """The whole fleet in one look; ``strays`` run on a machine and are in no file."""
 
     machines: tuple[MachineView, ...]
     agents: tuple[AgentView, ...]
     strays: tuple[str, ...] = ()
+    returned: tuple[Returned, ...] = ()
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -1,19 +1,14 @@
 """``clawrack machine``: see machines, remove clawrack from them."""
 
-import shlex
 from functools import partial
 from typing import Annotated
 
 import typer
 
-from clawrack.cli import shell, show
-from clawrack.cli.asking import sure
-from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
+from clawrack.cli import leaving, shell, show
+from clawrack.cli.common import Json, Name, Yes, here, open_fleet
 from clawrack.cli.frame import Verb, noun
 from clawrack.cli.shell import Command, Listing
-from fleet.base.errors import BadInput
-from fleet.base.words import say
-from fleet.views import Result
 
 app = noun()
 Keep = Annotated[bool, typer.Option("--keep/--erase")]
@@ -48,19 +43,20 @@ def shell_(name: Name, words: Command = None, *, json: Json = False) -> None:
 
 
 @app.command(cls=Verb)
-def remove(name: Name, *, keep: Keep = True, yes: Yes = False, json: Json = False) -> None:
+def remove(  # noqa: PLR0913 - a machine is left in several ways
+    name: Name,
+    *,
+    keep: Keep = True,
+    docker: leaving.Docker = False,
+    forget: leaving.Forget = False,
+    returned: leaving.Back = False,
+    password_stdin: leaving.PasswordStdin = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
     """Remove its agents and everything of ours from a machine."""
-    fleet = open_fleet()
-    if name not in fleet.wish().machines:
-        raise BadInput("fleet.no_machine", machine=name)
-    sure(name, "question.remove_machine" if keep else "question.erase_machine", _again(name, keep=keep), yes=yes)
-    with listening(as_json=json) as listener:
-        fleet.remove_machine(name, keep_state=keep, listen=listener)
-    if json:
-        show.as_json("result", Result(machine=name, changed=True))
-    else:
-        here().line(say("machine.removed_kept" if keep else "machine.removed", name=name))
-
-
-def _again(name: str, *, keep: bool) -> str:
-    return shlex.join(("clawrack", "machine", "remove", name, "--keep" if keep else "--erase", "--yes"))
+    typed = leaving.Typed(
+        name=name, keep=keep, docker=docker, forget=forget, returned=returned, password_stdin=password_stdin,
+        yes=yes, json=json,
+    )  # fmt: skip
+    leaving.run(open_fleet(), typed)

@@ -1,6 +1,6 @@
 """``clawrack status``: the whole fleet in one look."""
 
-from clawrack.cli import show
+from clawrack.cli import leaving, show
 from clawrack.cli.agent import AGENT_COLUMNS
 from clawrack.cli.common import Json, here, open_fleet
 from clawrack.cli.frame import Verb, lone
@@ -24,3 +24,6 @@ def status(*, json: Json = False) -> None:
     show.table(now.agents, to, "show.no_agents", AGENT_COLUMNS)
     for stray in now.strays:
         to.line(f"{to.paint('!', 'warn')} {say('show.stray', name=line(stray))}")
+    for found in now.returned:
+        for row in leaving.back(found, to):
+            to.line(row)

@@ -27,6 +27,7 @@ FORMATS = {
     "machine-state": 1,
     "ledger": 1,
     "routes": 1,
+    "tombstone": 1,
 }
 """The newest of each that this clawrack reads and the one that it writes; it reads all older ones."""
 _TAIL = 1 << 16  # bytes: longer than any line of a journal

@@ -109,6 +109,7 @@ class Stream(_Channel):
         self.where = ""
         self.signal = 0
         self._command = False
+        self._on_terminal = False
         self.refusal: int | None = None
 
     def attach(self, transport: "_Connection") -> None:
@@ -158,6 +159,7 @@ class Stream(_Channel):
             ActionFailed: the server gives none.
             TimedOut, WireCut: as usual.
         """
+        self._on_terminal = True
         message = self._request("pty-req", answered=True)
         message.add_string(window.kind)
         _add_size(message, window)
@@ -222,7 +224,10 @@ class Stream(_Channel):
         return sent or len(data)
 
     def end_input(self) -> None:
-        """Say that no more input comes."""
+        """Say that no more input comes; on a terminal, as a person does."""
+        if self._on_terminal:
+            self.put(b"\x04")
+            return
         try:
             self.shutdown_write()
         except (OSError, EOFError) as error:

@@ -295,7 +295,7 @@ def real(folder: Path, server: Sshd) -> Fleet:
     load.save_agent(folder, "ant", Agent(kind="openclaw", machine="box"))
     ports = {"box": server.wire()}
 
-    def leave(name: str, machine: Machine, keep: bool, listen: Listener) -> None:
+    def leave(name: str, machine: Machine, keep: object, listen: Listener) -> None:
         raise AssertionError((name, machine, keep, listen))
 
     return Fleet(folder, lambda name, _: ports[name], wire.open_fleet(folder).hands, leave)

@@ -1,0 +1,219 @@
+"""Tombstones: machines that were given up without being reached, and what is said when one of them comes back.
+
+A machine that is dead for good leaves the fleet's folder with its agents, which may then be made anew elsewhere. Should
+it live again, two copies of one agent run at once. So a small file stays in the folder, where every controller sees it:
+tombs/NAME-ID.yaml.
+"""
+
+import socket
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from fleet import observe
+from fleet.base import formats
+from fleet.base.clean import line
+from fleet.base.disk import replace
+from fleet.base.errors import BadInput, ClawrackError, Refused, Unreachable
+from fleet.base.yaml import read
+from fleet.machine.many import many
+from fleet.machine.port import Port
+from fleet.model import HERE, Machine, Seen, Wish
+from fleet.views import Returned
+
+FORMAT = formats.FORMATS["tombstone"]
+_KNOCK = 1.5  # seconds for a machine that is most likely dead
+# Unreachable as these are, somebody answered, and proved to be the machine.
+_THERE = frozenset({"ssh.key_refused", "ssh.keys_off", "ssh.second_factor", "ssh.hung_up"})
+# Refused as these are, it is another machine that answered, or nothing of ours is left on it.
+_NOT_IT = frozenset({"hostkey.changed", "hostkey.twice"})
+_NOTHING_LEFT = "guard.absent"
+
+
+class Tomb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A machine that was given up (tombs/NAME-ID.yaml).
+
+    Attributes:
+        version: of the file's format.
+        name: that it had.
+        id: the id of ours that is kept on it.
+        host_key: by which it proves that it is the one; empty where it was never pinned.
+        agents: that lived on it.
+        forgotten: when (RFC 3339, UTC).
+    """
+
+    version: int = FORMAT
+    name: str
+    address: str
+    user: str = "root"
+    port: int = 22
+    id: str = ""
+    host_key: str = ""
+    agents: tuple[str, ...] = ()
+    forgotten: str = ""
+
+    @property
+    def stem(self) -> str:
+        """Its own name, which no other has: of two machines that had one name, too."""
+        return f"{self.name}-{self.id[:8] or 'unprepared'}"
+
+    @property
+    def machine(self) -> Machine:
+        """How it was reached."""
+        return Machine(address=self.address, user=self.user, port=self.port, id=self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """What reaches outside.
+
+    Attributes:
+        key_of: returns the pinned host key of a machine; empty where there is none.
+        drop: vouches for a machine's host key no more.
+        trust: vouches for the host key of a tombstone again, under its stem.
+        visit: returns a port to the machine of a tombstone.
+    """
+
+    key_of: Callable[[str, Machine], str]
+    drop: Callable[[str], None]
+    trust: Callable[[Tomb], None]
+    visit: Callable[[Tomb], Port]
+
+
+def _no_key(name: str, machine: Machine) -> str:
+    del name, machine
+    return ""
+
+
+def _unseen(tomb: Tomb) -> Port:
+    raise Unreachable("tomb.unseen", where=tomb.name)
+
+
+NOBODY = Keeper(_no_key, lambda _: None, lambda _: None, _unseen)
+"""Reaches nothing, for a fleet whose machines are all at hand."""
+
+
+def load(folder: Path) -> list[Tomb]:
+    """Return the tombstones of a fleet.
+
+    Raises:
+        BadInput: a file is not as it should be.
+        Refused: it is of a newer format.
+    """
+    tombs = folder / "tombs"
+    return [_read(path) for path in sorted(tombs.glob("*.yaml"))] if tombs.is_dir() else []
+
+
+def find(folder: Path, name: str) -> Tomb:
+    """Return the tombstone of a machine, by the name that it had, or by the stone's own.
+
+    Raises:
+        BadInput: there is none, or several machines had the name.
+    """
+    found = [tomb for tomb in load(folder) if name in {tomb.name, tomb.stem}]
+    if len(found) > 1:
+        raise BadInput("tomb.several", machine=name, known=", ".join(tomb.stem for tomb in found))
+    if not found:
+        raise BadInput("tomb.none", machine=name)
+    return found[0]
+
+
+def bury(folder: Path, name: str, machine: Machine, agents: Iterable[str], host_key: str) -> Tomb:
+    """Write the tombstone of a machine; one that an interrupted run has begun is completed."""
+    tomb = Tomb(
+        name=name, address=machine.address, user=machine.user, port=machine.port, id=machine.id,
+        host_key=host_key, agents=tuple(sorted(agents)), forgotten=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+    )  # fmt: skip
+    path = _path(folder, tomb)
+    if path.exists():
+        before = _read(path)
+        merged = tuple(sorted({*before.agents, *tomb.agents}))
+        tomb = msgspec.structs.replace(tomb, agents=merged, host_key=host_key or before.host_key)
+    rows = [f"{key}: {msgspec.json.encode(value).decode()}\n" for key, value in msgspec.to_builtins(tomb).items()]
+    replace(path, "".join(rows).encode())
+    return tomb
+
+
+def dig_up(folder: Path, tomb: Tomb) -> None:
+    """Take a tombstone away."""
+    _path(folder, tomb).unlink(missing_ok=True)
+
+
+def answers(port: Port) -> bool:
+    """Tell whether a machine answers, and is the one that we know."""
+    try:
+        port.run(("true",), timeout=20)
+    except Unreachable as error:
+        return error.key in _THERE
+    except Refused as error:
+        return error.key not in _NOT_IT
+    except ClawrackError:
+        return True
+    return True
+
+
+@contextmanager
+def awake(tombs: Sequence[Tomb], wish: Wish, visit: Callable[[Tomb], Port]) -> Generator[Callable[[], list[Returned]]]:
+    """Knock at the graves while the block lasts; yield what waits for, and returns, those who answered."""
+    taken = {machine.address for machine in wish.machines.values()}
+    graves = [tomb for tomb in tombs if tomb.address not in taken | {HERE}]
+    with ThreadPoolExecutor(1, "clawrack-graves") as pool:
+        later = pool.submit(many, lambda tomb: _knock(tomb, visit), graves)
+        yield lambda: [found for found in later.result() if isinstance(found, Returned)]
+
+
+def within(tombs: Sequence[Tomb], wish: Wish, seen: Seen) -> Iterator[Returned]:
+    """Yield the machines that are in the fleet again, and run agents of before that no file places there."""
+    for tomb in tombs:
+        for name, there in seen.machines.items():
+            if there is None or not tomb.id or there.id != tomb.id:
+                continue
+            left = [a for a in tomb.agents if a in there.agents and not _lives(wish, a, name)]
+            if left:
+                yield _returned(tomb, left, on=name)
+
+
+def _lives(wish: Wish, agent: str, machine: str) -> bool:
+    return agent in wish.agents and wish.agents[agent].machine == machine
+
+
+def _knock(tomb: Tomb, visit: Callable[[Tomb], Port]) -> Returned | None:
+    try:
+        socket.create_connection((tomb.address, tomb.port), _KNOCK).close()
+    except OSError:
+        return None
+    try:
+        with closing(visit(tomb)) as port:
+            there = observe.look(port)
+    except ClawrackError as error:
+        dead = isinstance(error, Unreachable) and error.key not in _THERE
+        if dead or error.key == _NOTHING_LEFT or error.key.startswith("hostkey."):
+            return None
+        return _returned(tomb, tomb.agents, trouble=line(str(error)))
+    return _returned(tomb, sorted(there.agents))
+
+
+def _returned(tomb: Tomb, agents: Iterable[str], *, on: str = "", trouble: str = "") -> Returned:
+    return Returned(
+        machine=tomb.name, address=tomb.address, agents=tuple(agents), forgotten=tomb.forgotten, within=on,
+        trouble=trouble, command=f"clawrack machine remove {tomb.stem} --returned",
+    )  # fmt: skip
+
+
+def _read(path: Path) -> Tomb:
+    try:
+        found = read(path, Tomb)
+    except BadInput:
+        formats.check("tombstone", formats.in_yaml(path, "version"), str(path))
+        raise
+    formats.check("tombstone", formats.Said(found.version), str(path))
+    return found
+
+
+def _path(folder: Path, tomb: Tomb) -> Path:
+    return folder / "tombs" / f"{tomb.stem}.yaml"
