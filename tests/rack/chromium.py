@@ -125,7 +125,7 @@ class Chromium:
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": params} | ({"sessionId": session} if session else {})
         os.write(self._out, json.dumps(message).encode() + b"\0")
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while True:
             told = self._next(end)
             if told.get("id") == number:
