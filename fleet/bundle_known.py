@@ -25,7 +25,8 @@ ORDINARY = frozenset(
     """
     root admin administrator user guest nobody daemon ubuntu debian pi fedora centos ec2-user lighthouse localhost here
     docker clawrack meter agent machine host controller practice home share tmp var usr opt srv etc mnt data local state
-    config cache fleet machines agents kinds private lib src work desktop documents downloads .config .local .cache
+    config cache fleet folder phone email address secret machines agents kinds private lib src work desktop documents
+    downloads .config .local .cache
     """.split()  # noqa: SIM905 - a list of fifty words
 )
 """What many are called, and says nothing of anybody."""
@@ -53,9 +54,9 @@ def _random(value: str) -> bool:
 
 def names(folder: Path, wish: Wish) -> Names:
     """Return the names that are known before any machine is asked: of machines and agents first, in their order."""
-    known = Names()
     machines = {*wish.machines, *_stems(folder / "machines")}
     agents = {*wish.agents, *_stems(folder / "agents")}
+    known = Names({*machines, *agents})
     _add(known, "machine", sorted(machines - {HERE}))
     _add(known, "agent", sorted(agents))
     for _, machine in sorted(wish.machines.items()):

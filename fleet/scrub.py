@@ -23,19 +23,28 @@ _SORTS = {HIDDEN: "secret", "addr": "address"}
 
 
 class Names:
-    """Who is called what outside. ``known`` maps a real value to its other name."""
+    """Who is called what outside. ``known`` maps a real value to its other name.
 
-    def __init__(self) -> None:
+    Args:
+        real: names that somebody has, so that they are not given to another: a machine may well be called `machine-2`.
+    """
+
+    def __init__(self, real: Iterable[str] = ()) -> None:
         self.known: dict[str, str] = {}
+        self._real = set(real)
         self._count: Counter[str] = Counter()
 
     def of(self, sort: str, value: str) -> str:
         """Return the other name of a value, given to it now where it has none yet."""
         key = value.casefold() if sort in {"address", "mac", "id", "host", "email"} else value
         if key not in self.known:
-            self._count[sort] += 1
-            self.known[key] = f"{_PREFIXES.get(sort, sort)}-{self._count[sort]}"
+            self.known[key] = self._next(sort)
         return self.known[key]
+
+    def _next(self, sort: str) -> str:
+        self._count[sort] += 1
+        name = f"{_PREFIXES.get(sort, sort)}-{self._count[sort]}"
+        return self._next(sort) if name in self._real else name
 
     def same(self, value: str, name: str) -> None:
         """Let a value have a name that something else has too, such as the folder ``~``."""

@@ -1,5 +1,6 @@
 """``clawrack support-bundle``: one archive for a helper, with nothing in it that is anybody's."""
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -58,7 +59,7 @@ def support_bundle(
         _list(bundle)
     if not yes and not Person().confirm("bundle.question", path=path):
         raise Refused("bundle.not_wanted")
-    kept = _keep(bundle, path)
+    kept = _keep(bundle, path, content)
     _write(path, content)
     if json:
         show.as_json("bundle", bundle.written(path, len(content), kept))
@@ -104,13 +105,14 @@ def _row(file: "File") -> _Row:
     return _Row(file.name, file.bytes, removed)
 
 
-def _keep(bundle: "Bundle", path: Path) -> Path:
-    """Keep who is called what, for this computer's person alone, and return the file.
+def _keep(bundle: "Bundle", path: Path, content: bytes) -> Path:
+    """Keep who is called what in an archive of this content, for this computer's person alone; return the file.
 
     Raises:
         ActionFailed: it cannot be written.
     """
-    kept = places.state() / "bundles" / f"{path.name.removesuffix('.tar.gz')}.names.json"
+    name = f"{path.name.removesuffix('.tar.gz')}-{hashlib.sha256(content).hexdigest()[:8]}.names.json"
+    kept = places.state() / "bundles" / name
     told = {"version": 1, "names": bundle.names}
     replace(kept, msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
     return kept

@@ -79,6 +79,19 @@ def test_a_silent_machine_is_silent_and_everything_else_is_told(fleet: Fleet, tm
     assert not [name for name in ("attic", "wagtail", "dipper", "redstart", str(tmp_path)) if name in whole]
 
 
+def test_who_is_called_like_a_cover_is_not_taken_for_another(fleet: Fleet) -> None:
+    save_machine(fleet.folder, "machine-1", Machine(address="127.0.0.3", port=1))
+    save_agent(fleet.folder, "agent-2", Agent(kind="openclaw", machine="machine-1"))
+    bundle = make(fleet, Here("1", look))
+    assert [machine.name for machine in bundle.manifest.machines] == ["machine-2", "machine-3"]
+    wish = json.loads(bundle.contents["controller/wish.json"])
+    assert {name: agent["machine"] for name, agent in wish["agents"].items()} == {
+        "agent-1": "machine-3",
+        "agent-3": "machine-2",
+    }
+    assert (bundle.names["machine-3"], bundle.names["agent-3"]) == ("machine-1", "wagtail")
+
+
 def test_the_same_bundle_is_always_the_same_bytes(fleet: Fleet) -> None:
     bundle = make(fleet, Here("1", look))
     assert bundle.packed() == bundle.packed()
