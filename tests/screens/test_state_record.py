@@ -111,6 +111,15 @@ def test_times_that_run_backwards_stand_still(file: Path) -> None:
     assert [one.at for one in record.read(file)] == [2.0, 2.0, 3.0]
 
 
+@pytest.mark.parametrize("at", ["1e300", "1e400", "NaN", '"1"'])
+def test_a_time_that_never_comes_is_damage(file: Path, at: str) -> None:
+    lines = file.read_text().splitlines()
+    lines[2] = lines[2].replace('"at":1.5', f'"at":{at}')
+    file.write_text("\n".join(lines) + "\n")
+    error = refused(file)
+    assert (error.key, error.where) == ("recording.damaged", f"{file}:3")
+
+
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
         Recorder(tmp_path / "no" / "where", 0.0, "")

@@ -15,6 +15,7 @@ from tui.state.heard import Message
 
 FORMAT = 1
 LONGEST = 4 << 20  # bytes of one line: a machine with a thousand agents says a tenth of it
+LATEST = 1e9  # seconds: thirty years
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +107,8 @@ def _messages(file: BinaryIO, where: str) -> Generator[Message]:
             if not line.endswith(b"\n") and len(line) < LONGEST:
                 return  # cut off while it was written
             raise BadInput("recording.damaged", where=f"{where}:{number}") from error
+        if message.at > LATEST:
+            raise BadInput("recording.damaged", where=f"{where}:{number}")
         if message.at < before:  # times run forwards, or a replay would wait for ever
             message = msgspec.structs.replace(message, at=before)
         before = message.at

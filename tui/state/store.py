@@ -14,6 +14,7 @@ from tui.state.tidy import LARGEST, tidy
 
 LONGEST_ACTION = 900.0
 """Seconds after which something of which we have heard no end is no longer shown as under way."""
+SLOWEST = 600.0  # seconds between two questions
 MOST_STRAYS = 100
 MOST_LEDGER = 5000  # rows of one machine's ledger that are kept, the newest
 
@@ -115,8 +116,8 @@ class Store:
         self._loaded = True
 
     def _place(self, place: WishedMachine, message: Wished) -> None:
-        pulse = self._pulses.setdefault(place.name, Pulse(message.beat))
-        pulse.beat = message.beat
+        pulse = self._pulses.setdefault(place.name, Pulse(0.0))
+        pulse.beat = min(max(message.beat, 0.0), SLOWEST)
         count = len(self.members(place.name))
         row = self.rows.get(place.name)
         if isinstance(row, MachineRow):
