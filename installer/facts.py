@@ -24,7 +24,7 @@ MOST_BYTES = 64 << 10
 MOST_KEYS = 400
 LONGEST = 300
 _KEY = re.compile(r"[A-Za-z0-9_./:@+-]{1,80}")
-_NO = frozenset({"", "0", "no", "false", "none"})
+_NO = frozenset({"", "0", "n", "no", "false", "none", "absent", "missing"})
 _PATIENCE = 15.0
 _MENU = 4096
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -64,7 +64,11 @@ class Facts:
 
     def has(self, path: str) -> bool:
         """Return whether one of the probe's marker files is there."""
-        return self.get(f"has.{path}").lower() not in _NO
+        return self.said(f"has.{path}")
+
+    def said(self, key: str) -> bool:
+        """Return whether a value is there and is no word for no."""
+        return self.get(key).lower() not in _NO
 
     def tool(self, name: str) -> str:
         """Return where a program is, empty where it is not."""

@@ -6,7 +6,7 @@ Sources: cloud-init's ds-identify, chef/ohai, elastic/beats, kernel reports; wha
 import re
 
 from installer.detect.firmware import Firmware
-from installer.detect.verdict import PARTIAL, Finding, Rule, conclude
+from installer.detect.verdict import PARTIAL, UNKNOWN, Finding, Rule, conclude
 from installer.facts import Facts
 
 _RULES = (
@@ -53,9 +53,9 @@ OTHERS = {
 # What metadata services and cloud-init's `cloud-id` call them.
 _CALLED = {
     "tencent": r"tencent|lhins-|qcloud",
-    "aliyun": r"aliyun|alibaba",
+    "aliyun": r"aliyun|alibaba|100\.100\.100\.200",
     "huawei": r"huawei",
-    "volcengine": r"volc|bytedance",
+    "volcengine": r"volc|bytedance|100\.96\.0\.96",
     "baidu": r"baidu",
     "aws": r"\baws|ec2|amazon",
     "gcp": r"gce|gcp|google",
@@ -75,7 +75,7 @@ def cloud(facts: Facts, vm: Finding, container: Finding) -> Finding:
     """Return whose cloud it is: ``none`` for somebody's own machine, ``unknown`` for a virtual one of anybody's."""
     if container.value == "wsl" or "microsoft" in facts.get("uname_r").lower():
         return Finding("none", 0.95, ("uname_r", *container.evidence))
-    found = conclude(_RULES, facts, conclude(_NUMBERS, facts))
+    found = conclude(_RULES, facts, by_number(facts) or UNKNOWN)
     second = _second(facts)
     if found.evidence:
         return _confirmed(_in_place(facts, found, vm), second)
@@ -91,18 +91,20 @@ def by_tag(facts: Facts) -> Finding | None:
 
 
 def by_number(facts: Facts) -> Finding | None:
-    """Return the cloud that the machine's numbers, which root alone may read, speak for."""
+    """Return the cloud that the machine's numbers, which root alone may read, speak for.
+
+    One in four thousand machines has such a number by chance, so a maker's name counts for more.
+    """
     found = conclude(_NUMBERS, facts)
-    return found if found.evidence else None
+    chance = found.evidence == ("dmi.product_uuid",) and Firmware(facts).get("sys_vendor") not in {"", "Xen", "QEMU"}
+    return found if found.evidence and not chance else None
 
 
 def _in_place(facts: Facts, found: Finding, vm: Finding) -> Finding:
     """Doubt a cloud's name on what is no virtual machine, but for those that are rented whole."""
     if vm.value == "none" and not facts.get("dmi.product_name").endswith(".metal"):
         return found.at_most(0.7, *vm.evidence)
-    other = Firmware(facts).get("sys_vendor")
-    by_chance = found.evidence == ("dmi.product_uuid",) and other not in {"", "Xen", "QEMU"}
-    return found.at_most(0.3, "dmi.sys_vendor") if by_chance else found
+    return found
 
 
 def _confirmed(found: Finding, second: Finding | None) -> Finding:
@@ -120,8 +122,14 @@ def _second(facts: Facts) -> Finding | None:
             if key.startswith(prefix) and value.lower() not in {"", "none", "0", "no", "failed"}:
                 named = _named(f"{key.removeprefix(prefix)} {value}")
                 if named:
-                    return Finding(named, confidence, (key,))
+                    return _past_tailnet(facts, Finding(named, confidence, (key,)))
     return None
+
+
+def _past_tailnet(facts: Facts, found: Finding) -> Finding:
+    """Two clouds' services have addresses of Tailscale's range: there somebody else may have answered."""
+    shared = found.value in {"aliyun", "volcengine"} and found.evidence[0].startswith("imds.")
+    return found.at_most(PARTIAL, "bin.tailscale") if shared and facts.tool("tailscale") else found
 
 
 def _named(text: str) -> str:

@@ -16,6 +16,8 @@ _MINI = frozenset({34, 35, 36})
 _SERVER = frozenset({17, 23, 25, 28, 29})
 _DESKTOP = frozenset({3, 4, 5, 6, 7, 13, 15, 16, 24})
 _NAS_SYSTEMS = frozenset({"dsm", "qts", "quts_hero", "ugos"})
+_LOADED = "dsm"
+"""The one that people run on computers of other makers (Xpenology)."""
 _ARM = re.compile(r"aarch64|armv\d|riscv|mips", re.IGNORECASE)
 # batteries of mice, keyboards, pens, game pads and uninterruptible supplies
 _OTHERS_BATTERY = re.compile(r"hid|wacom|mouse|keyboard|controller|ups|stylus|headset|sony|nintendo", re.IGNORECASE)
@@ -39,7 +41,7 @@ def hardware(facts: Facts, os: Finding, vm: Finding, container: Finding) -> Find
 
 def _computer(facts: Facts, os: Finding) -> Finding:
     firmware = Firmware(facts)
-    for question in (_tree, _nas, _metal, _board, _thin, _portable, _model, _by_system, _by_chassis):
+    for question in (_tree, _nas, _metal, _board, _thin, _by_system, _portable, _model, _by_chassis):
         found = question(facts, firmware, os)
         if found:
             return found
@@ -48,8 +50,7 @@ def _computer(facts: Facts, os: Finding) -> Finding:
 
 def has_battery(facts: Facts) -> bool:
     """Return whether the machine itself has a battery."""
-    told = facts.get("battery")
-    return told.lower() not in {"", "0", "no", "none"} and not _OTHERS_BATTERY.search(told)
+    return facts.said("battery") and not _OTHERS_BATTERY.search(facts.get("battery"))
 
 
 def _tree(facts: Facts, _firmware: Firmware, os: Finding) -> Finding | None:
@@ -106,7 +107,7 @@ def _thin(_facts: Facts, firmware: Firmware, _os: Finding) -> Finding | None:
 def _portable(facts: Facts, firmware: Firmware, _os: Finding) -> Finding | None:
     """A laptop has a battery or a lid, and says that it is one; neither is enough alone."""
     battery = has_battery(facts)
-    marks = (*(("battery",) if battery else ()), *known(facts, "lid"))
+    marks = (*(("battery",) if battery else ()), *(("lid",) if facts.said("lid") else ()))
     mini, model = firmware.found(brands.MINI), firmware.found(brands.LAPTOP)
     if firmware.chassis not in PORTABLE:
         return _claimed(facts, firmware, model) if battery or firmware.found(_PLAINLY) else None
@@ -161,14 +162,14 @@ def _with_chassis(firmware: Firmware, keys: tuple[str, ...], kinds: frozenset[in
 
 
 def _by_system(facts: Facts, firmware: Firmware, os: Finding) -> Finding | None:
-    """A NAS maker's system, where the firmware names nobody: small models have none to speak of."""
+    """A NAS maker's system is on that maker's hardware, whatever its firmware says; DSM where it names nobody else."""
     if os.value == "zimaos" and facts.get("os.MODEL"):
         cube = "cube" in facts.get("os.MODEL").lower()
         return Finding("nas" if cube else "sbc", 0.85, ("os.MODEL",))
-    if os.value not in _NAS_SYSTEMS or firmware.named():
+    if os.value not in _NAS_SYSTEMS or (os.value == _LOADED and firmware.named()):
         return None
-    bare = not firmware.told
-    return Finding("nas", 0.9 if bare and _ARM.match(facts.get("uname_m")) else PARTIAL, os.evidence)
+    arm = not firmware.told and bool(_ARM.match(facts.get("uname_m")))
+    return Finding("nas", 0.9 if arm else PARTIAL if os.value == _LOADED else min(0.85, os.confidence), os.evidence)
 
 
 def _by_chassis(_facts: Facts, firmware: Firmware, _os: Finding) -> Finding | None:

@@ -154,8 +154,8 @@ def _distribution(facts: Facts) -> Finding:
     name, like = facts.get("os.ID").lower(), facts.get("os.ID_LIKE").lower()
     if name in {"debian", "ubuntu"}:
         return _apt(facts, Finding(name, 0.97, ("os.ID",)))
-    if name in {"kylin", "uos"} and (facts.tool("dpkg") or facts.get("debian_version")):
-        return Finding("debian", PARTIAL, known(facts, "os.ID", "bin.dpkg", "debian_version"))
+    if name in {"kylin", "uos"} and ("debian" in like or facts.tool("dpkg") or facts.get("debian_version")):
+        return Finding("debian", PARTIAL, known(facts, "os.ID", "os.ID_LIKE", "bin.dpkg", "debian_version"))
     found = conclude(_FAMILIES, facts)
     if found.evidence:
         return found

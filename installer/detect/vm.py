@@ -99,7 +99,8 @@ def _only_looks_so(value: str, name: str, firmware: Firmware) -> bool:
 
 
 def _by_uuid(facts: Facts) -> Finding | None:
-    found = clouds.by_number(facts)
+    own = Firmware(facts).get("sys_vendor") not in {"", "Xen", "QEMU"}
+    found = None if own else clouds.by_number(facts)
     value = {"aws": "amazon"}.get(found.value, "kvm") if found else ""
     return Finding(value, min(found.confidence, PARTIAL), found.evidence) if found else None
 
