@@ -16,6 +16,7 @@ from clawrack.cli import show
 from clawrack.cli.asking import someone
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.failing import INTERRUPTED
+from clawrack.cli.terminal import Terminal, wrap
 from fleet.base.errors import Refused
 from fleet.base.words import say
 from fleet.views import PageView
@@ -46,11 +47,11 @@ def open_(
             with fleet.page(name, listener) as page:
                 _told(name, page, as_json=json)
                 if not (no_browser or json):
-                    here().line(say("page.browsing" if browsed(page) else "page.no_display"))
+                    _say(here(), "page.browsing" if browsed(page) else "page.no_display")
                 threading.Event().wait()
         except KeyboardInterrupt:  # the usual way to end it
             if not json:
-                here().line(say("page.closed"))
+                _say(here(), "page.closed")
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -72,11 +73,18 @@ def _told(name: str, page: "Open", *, as_json: bool) -> None:
         show.as_json("page", PageView(agent=name, url=page.url, local=page.local, ssh=ssh, lets_in=page.seconds))
         return
     to = here()
-    to.line(say("page.open", agent=name))
-    to.line(say("page.url", url=page.url))
-    to.line(say("page.elsewhere", ssh=ssh))
+    _say(to, "page.open", agent=name)
+    _say(to, "page.url")
+    to.line(f"  {page.url}")
+    _say(to, "page.elsewhere")
+    to.line(f"  {ssh}")
     if page.seconds:
-        to.line(say("page.lets_in", minutes=round(page.seconds / 60)))
+        _say(to, "page.lets_in", minutes=round(page.seconds / 60))
+
+
+def _say(to: Terminal, key: str, **params: object) -> None:
+    for row in wrap(say(key, **params), to.columns):
+        to.line(row)
 
 
 def ssh_line(port: int, environment: Mapping[str, str]) -> str:
