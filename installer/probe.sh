@@ -397,7 +397,11 @@ identity() {
 
 # hashed NAME VALUE
 hashed() {
-    case $2 in ''|*[!\ -~]*|00:00:00*|*[Dd]efault*|*O.E.M*|[Nn]one|[Nn]ot\ *|0123456789*|0000*) return 0 ;; esac
+    # what makers who number nothing leave on thousands of boards
+    case $2 in
+        ''|*[!\ -~]*|00:00:00*|0000*|0123456789*|03000200-0400*|00020003-0004*|[Ff][Ff][Ff][Ff]*) return 0 ;;
+        *[Dd]efault*|*O.E.M*|[Nn]one|[Nn]ot\ *|[Tt]o\ be*) return 0 ;;
+    esac
     say "id.$1" "$(printf 'clawrack %s' "$2" | sha256sum | cut -c 1-16)"
 }
 
