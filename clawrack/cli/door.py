@@ -7,7 +7,6 @@ import typer
 from typer._click.core import Command
 
 from clawrack import version
-from clawrack.cli import failing
 from clawrack.cli.frame import Root
 from clawrack.cli.terminal import careful
 
@@ -19,9 +18,11 @@ def run(words: Sequence[str]) -> int:
         return _invoke(list(words))
     except typer.Exit as end:
         return end.exit_code
-    except BrokenPipeError:
-        return failing.reader_gone()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the door is where all of them end
+        from clawrack.cli import failing  # noqa: PLC0415 - a line that is carried out does not wait for it
+
+        if isinstance(error, BrokenPipeError):
+            return failing.reader_gone()
         return failing.tell(error, words, as_json=wants_json(words))
 
 
