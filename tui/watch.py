@@ -272,8 +272,9 @@ class Watch:
         try:
             told = self._asks.look(name, wish)
         except ClawrackError as error:
+            text = " — ".join(part for part in (error.part("what"), error.part("why")) if part)
             sort = _SORTS.get(error.key, "other")
-            self._say(Silent(at=self._clock(), machine=name, key=error.key, text=str(error), sort=sort))
+            self._say(Silent(at=self._clock(), machine=name, key=error.key, text=text, sort=sort))
             return False
         except Exception as error:  # noqa: BLE001 - one machine's surprise must not end a worker; it is shown
             text = f"{type(error).__name__}: {error}"

@@ -194,6 +194,13 @@ def test_a_dark_machine_keeps_its_values_with_their_age(shown: Shown, language: 
         assert (agent["state"], agent["fresh"]) == ("? 之前运行中", "? 失联 12 分")
 
 
+def test_what_a_dark_agent_was_is_said_in_proper_words(shown: Shown, language: str) -> None:
+    shown.hear(told("pc-2", 2.0, ant="gave-up", bee="stopped"), now=2.0)
+    shown.hear(now=60.0)
+    states = [shown.texts(row, 60.0)["state"] for row in ("pc-2/ant", "pc-2/bee")]
+    assert states == (["? had given up", "? was stopped"] if language == "en" else ["? 之前已放弃", "? 之前已停止"])
+
+
 def test_what_is_under_way_stands_in_place_of_the_state_with_its_age(shown: Shown) -> None:
     shown.hear(Doing(at=2.0, subject="pc-2/ant", action="restart"), now=2.0)
     assert shown.texts("pc-2/ant", 7.0)["state"] == "… restart 5s"

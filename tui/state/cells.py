@@ -76,8 +76,12 @@ def state(row: Row, now: float) -> Cell:
     shown = row.state(now)
     sign, style = SIGNS.get(shown, ("?", "dim"))
     if shown == "unknown" and isinstance(row, AgentRow) and row.view.state != "unknown":
-        return Cell(f"{sign} {say('screen.was', state=state_word(row.view.state))}", "dim")
+        return Cell(f"{sign} {_was(row.view.state)}", "dim")
     return Cell(f"{sign} {state_word(shown)}", style if row.fresh(now) != "stale" else "dim")
+
+
+def _was(state: str) -> str:
+    return find(f"screen.was.{state}") or say("screen.was", state=state_word(state))
 
 
 def doing(what: Doing, now: float) -> Cell:
