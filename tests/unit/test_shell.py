@@ -76,8 +76,14 @@ def test_a_terminal_changes_its_size(port: Port) -> None:
 
 
 def test_keys_reach_the_far_side_and_interrupt_it(port: Port) -> None:
-    code, _, _ = said(port, ("sh", "-c", "trap 'exit 130' INT; echo ready; sleep 30 & wait"), WINDOW, b"\x03")
-    assert code == 130
+    script = "trap 'exit 130' INT; echo ready; while :; do sleep 0.05; done"
+    with port.session(("sh", "-c", script), window=WINDOW) as far:
+        out = b""
+        while b"ready" not in out:
+            far.wait(1)
+            out += far.take()[0]
+        far.put(b"\x03")
+        assert talk(far, Near(None, kept=lambda _, __: True)) == 130
     code, out, _ = said(port, ("cat",), WINDOW, b"abc\n\x04")
     assert (code, out) == (0, b"abc\r\nabc\r\n")
 
