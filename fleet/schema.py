@@ -23,8 +23,7 @@ def document(name: str, kind: Any, version: int) -> Schema:  # noqa: ANN401 - an
         kind: the type of its value.
         version: of the document's form.
     """
-    (value,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
-    complete = {cls.__name__ for cls in _structs(kind) if not cls.__struct_config__.omit_defaults}
+    value, parts = _of(kind)
     return {
         "$schema": DIALECT,
         "title": name,
@@ -32,8 +31,22 @@ def document(name: str, kind: Any, version: int) -> Schema:  # noqa: ANN401 - an
         "properties": {"version": {"const": version}, name: value},
         "required": ["version", name],
         "additionalProperties": False,
-        **({"$defs": {key: _part(key, parts[key], complete) for key in sorted(parts)}} if parts else {}),
+        **parts,
     }
+
+
+def bare(name: str, kind: Any) -> Schema:  # noqa: ANN401 - see document
+    """Return the schema of a document that is nothing but its value."""
+    value, parts = _of(kind)
+    return {"$schema": DIALECT, "title": name, **value, **parts}
+
+
+def _of(kind: Any) -> tuple[Schema, Schema]:  # noqa: ANN401 - see document
+    """Return the schema of a type, and ``$defs`` with what it is made of."""
+    (value,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    complete = {cls.__name__ for cls in _structs(kind) if not cls.__struct_config__.omit_defaults}
+    made = {key: _part(key, parts[key], complete) for key in sorted(parts)}
+    return value, {"$defs": made} if made else {}
 
 
 def _part(name: str, part: Schema, complete: set[str]) -> Schema:

@@ -14,6 +14,7 @@ import typer
 from clawrack.cli import show
 from clawrack.cli.common import Json, here
 from clawrack.cli.completion import Script
+from clawrack.cli.detect import RecognisedFor
 from clawrack.cli.failing import Told
 from clawrack.cli.frame import Verb, lone
 from clawrack.cli.logs import LogNote
@@ -25,10 +26,11 @@ from fleet.base.event import Event
 from fleet.bundle import Written
 from fleet.doctor.finding import DiagnosisView
 from fleet.logs import LogLine
-from fleet.schema import Schema, document
+from fleet.schema import Schema, bare, document
 from fleet.talk import Answer
 from fleet.views import AgentView, MachineView, PageView, Result, Status, UsageRow
 from installer.answers import Receipt
+from installer.detect.verdict import Recognised
 from installer.several import Result as Setup
 
 app = lone()
@@ -49,6 +51,7 @@ class Printed(msgspec.Struct, frozen=True):
 CHANGE = {"event": Event, "result": Result}
 COMMANDS: dict[str, dict[str, Any]] = {
     "setup": {"event": Event, "receipt": Receipt | None, "setups": list[Setup]},
+    "detect": {"verdict": Recognised, "verdict_for": RecognisedFor},
     "agent list": {"agents": list[AgentView]},
     "agent show": {"agent": AgentView},
     "agent ask": {"answer": Answer},
@@ -76,13 +79,16 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "completion": {"completion": Script},
 }
 """What each command prints: the name of each document, and the type of its value."""
+BARE = frozenset({"verdict", "verdict_for"})
+"""Documents that are nothing but their value, for others print the same keys."""
 EVERYWHERE = {"error": Told}
 """What any command prints, on standard error, where it ends with another code than 0."""
 
 _PAGE = """# What `--json` prints
-Every document is one line, `{"version": 1, NAME: value}`, and has a schema here (JSON Schema 2020-12), made from the
-structs that are printed: `clawrack schema --out docs/schema` writes this folder anew, and `clawrack schema NAME` prints
-one. Within a version fields may be added to what is printed; none is taken away, renamed, or given another meaning.
+Every document is one line, `{"version": 1, NAME: value}` (but for a [verdict](verdict.json), which is bare), and has a
+schema here (JSON Schema 2020-12), made from the structs that are printed: `clawrack schema --out docs/schema` writes
+this folder anew, and `clawrack schema NAME` prints one. Within a version fields may be added to what is printed; none is
+taken away, renamed, or given another meaning.
 
 A command that changes something prints an [event](event.json) for each step while it works, and then the document that
 tells how it ended. An [error](error.json) comes on standard error, and the exit code is the one in it. A program finds
@@ -116,7 +122,7 @@ def _one(name: str, *, as_json: bool) -> None:
     kinds = documents()
     if name not in kinds:
         raise BadInput("schema.unknown", name=name, known=", ".join(sorted(kinds)))
-    found = document(name, kinds[name], show.FORMAT)
+    found = form(name)
     if as_json:
         show.as_json("schema", found)
     else:
@@ -133,6 +139,12 @@ def documents() -> dict[str, Any]:
     return found
 
 
+def form(name: str) -> Schema:
+    """Return the schema of a document."""
+    kind = documents()[name]
+    return bare(name, kind) if name in BARE else document(name, kind, show.FORMAT)
+
+
 def printed() -> list[Printed]:
     """Return every command and the names of its documents."""
     return [Printed(command, tuple(told)) for command, told in sorted(COMMANDS.items())]
@@ -140,7 +152,7 @@ def printed() -> list[Printed]:
 
 def pages() -> dict[str, str]:
     """Return the files of docs/schema: a schema for each document, and the index for people and for programs."""
-    found = {f"{name}.json": _text(document(name, kind, show.FORMAT)) for name, kind in documents().items()}
+    found = {f"{name}.json": _text(form(name)) for name in documents()}
     index = {"version": show.FORMAT, "schemas": msgspec.to_builtins(printed())}
     rows = "\n".join(f"| `clawrack {one.command}` | {_links(one.documents)} |" for one in printed())
     return {**found, "index.json": _text(index), "README.md": f"{_PAGE}{rows}\n"}

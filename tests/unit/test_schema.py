@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from typer._click.core import Command, Context
 
-from clawrack.cli import door, schema, show
+from clawrack.cli import door, schema
 from clawrack.cli.frame import NOUNS, Noun
 from fleet.schema import document
 
@@ -62,7 +62,7 @@ def fits(printed: str) -> str:
     """Check a printed document against its schema, and return its name."""
     told = json.loads(printed)
     (name,) = told.keys() - {"version"}
-    checked(document(name, schema.documents()[name], show.FORMAT), told)
+    checked(schema.form(name), told)
     return name
 
 
@@ -90,7 +90,7 @@ def test_the_committed_schemas_are_those_of_the_structs() -> None:
 
 @pytest.mark.parametrize("name", schema.documents())
 def test_a_schema_is_valid_and_strict_in_all_its_parts(name: str) -> None:
-    whole = document(name, schema.documents()[name], show.FORMAT)
+    whole = schema.form(name)
     Draft202012Validator.check_schema(whole)
     loose = [part for part in inner(whole) if "properties" in part and part.get("additionalProperties") is not False]
     assert loose == []
