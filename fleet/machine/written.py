@@ -87,10 +87,12 @@ class Log:
         try:
             yield from lines(messages(pieces, self._where))
             self._file = None  # the connection may serve another request
-        except (HTTPError, OSError, ValueError, AttributeError, WireCut) as error:
-            if self._stopped:  # closed while it was read
-                return
-            raise error if isinstance(error, WireCut) else WireCut("docker.hung_up", where=self._where) from error
+        except WireCut:
+            if not self._stopped:
+                raise
+        except (HTTPError, OSError, ValueError, AttributeError) as error:
+            if not self._stopped:  # else it was closed while it was read
+                raise WireCut("docker.hung_up", where=self._where) from error
         finally:
             self.stop()
             self._response.close()
