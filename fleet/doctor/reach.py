@@ -33,12 +33,12 @@ _IDS: dict[str, FindingId] = {
 def silent(symptoms: Symptoms, trouble: Trouble) -> Finding:
     """Return why a machine could not be asked."""
     machine = symptoms.machine
-    said = "  ".join(f"{key}={value}" for key, value in sorted(trouble.params.items()))
+    said = " ".join(f"{key}={value}" for key, value in sorted(trouble.params.items()))
     unknown = dict.fromkeys(("pinned", "shown", "fingerprint", "other", "seconds", "reason"), "?")
     values = unknown | trouble.params | {"address": machine.address, "port": machine.port, "error": trouble.key}
     place = Target(machine.address, machine.port, machine.user)
     id_ = _IDS.get(trouble.key, "machine.unclear")
-    return found(symptoms, id_, "error", f"{trouble.key}  {said}", values={**values, "target": written(place)})
+    return found(symptoms, id_, "error", f"{trouble.key} {said}", values={**values, "target": written(place)})
 
 
 def written(target: Target) -> str:
