@@ -87,8 +87,8 @@ EVERYWHERE = {"error": Told}
 _PAGE = """# What `--json` prints
 Every document is one line, `{"version": 1, NAME: value}` (but for a [verdict](verdict.json), which is bare), and has a
 schema here (JSON Schema 2020-12), made from the structs that are printed: `clawrack schema --out docs/schema` writes
-this folder anew, and `clawrack schema NAME` prints one. Within a version fields may be added to what is printed; none is
-taken away, renamed, or given another meaning.
+this folder anew, and `clawrack schema NAME` prints one. Within a version fields may be added to what is printed; none
+is taken away, renamed, or given another meaning.
 
 A command that changes something prints an [event](event.json) for each step while it works, and then the document that
 tells how it ended. An [error](error.json) comes on standard error, and the exit code is the one in it. A program finds
