@@ -49,9 +49,8 @@ def support_bundle(
     if path.exists() or path.is_symlink():
         raise Refused("bundle.exists", where=str(path))
     if not yes and (json or not at_terminal()):
-        raise Refused(
-            "question.needs_yes", command=shlex.join(("clawrack", "support-bundle", "--out", str(path), "--yes"))
-        )
+        again = shlex.join(("clawrack", "support-bundle", "--out", str(path), "--yes"))
+        raise Refused("bundle.needs_yes", command=again)
     with listening(as_json=json, subjects=True) as listener:
         bundle = _make(machine or [], listener)
     content = bundle.packed()
