@@ -16,7 +16,7 @@ from installer.facts import BEGIN, END, LONGEST, look, parse, probe
 
 SHELLS = {"dash": ["dash"], "bash": ["bash"], "busybox ash": ["busybox", "ash"]}
 # What differs from one moment to the next.
-FLEETING = ("mem.", "df.", "epoch", "shell", "apt_busy", "net_devices", "routes", "ip4")
+FLEETING = ("mem.", "df.", "epoch", "shell", "apt_busy", "listening", "routes", "ip4")
 
 
 def run(shell: list[str], environment: dict[str, str] | None = None) -> bytes:
