@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import tarfile
@@ -194,3 +195,21 @@ def test_the_archive_can_be_read_by_its_owner_alone_and_replaces_nothing(tmp_pat
 def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
     done = clawrack(tmp_path, "--out", str(tmp_path / "absent" / "b.tar.gz"), "--yes")
     assert (done.returncode, "absent" in done.stderr) == (5, True)
+
+
+@pytest.mark.parametrize(("typed", "code"), [("no", 3), ("", 3), ("yes", 0)])
+def test_a_person_sees_every_file_and_is_asked_before_it_is_written(tmp_path: Path, typed: str, code: int) -> None:
+    ours, theirs = pty.openpty()
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "xterm", "CLAWRACK_LANG": "en"}
+    line = [sys.executable, "-m", "clawrack", "support-bundle", "--out", str(tmp_path / "b.tar.gz")]
+    with subprocess.Popen(line, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while b"Write it to" not in shown and (piece := os.read(ours, 4096)):
+            shown += piece
+        assert not (tmp_path / "b.tar.gz").exists()
+        os.write(ours, f"{typed}\n".encode())
+        assert process.wait(30) == code
+    os.close(ours)
+    assert b"controller/versions.json" in shown
+    assert (tmp_path / "b.tar.gz").exists() == (code == 0)
