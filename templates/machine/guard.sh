@@ -10,7 +10,7 @@
 #   sudoer USER                          USER may run the guard and `docker system dial-stdio`, nothing else
 #   uninstall keep|erase [TOKEN]         everything of ours gone; TOKEN is needed while a lease is held.
 #                                        keep: the agents' state stays in DATA/kept/NAME
-#   lease HOLDER SECONDS                 `token=N`; refused: `reason=held holder= left=` or `reason=busy`
+#   lease HOLDER SECONDS                 `token=N version=N`; refused: `reason=held holder= left=` or `reason=busy`
 #   renew TOKEN SECONDS                  `left=`
 #   release TOKEN                        the lease ends now
 #   stage TOKEN NAME RELEASE SHA256      stdin: tar of `spec` and `config/…`, whose sha256 is SHA256
