@@ -99,6 +99,7 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
         now: its clock, seconds since 1970; 0 where it did not say.
         synchronised: whether its clock is kept right; None where that cannot be known, as in a container.
         placed: sha256 of the guard as it was put there; ``brought`` of the archive that it came in.
+        by: the version of the clawrack that brought it; empty where that is not noted.
         boxes: by name; the meter is ``meter``.
         hangs: network and container, for everything that runs on our networks.
     """
@@ -112,6 +113,7 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     guard: str = ""
     placed: str = ""
     brought: str = ""
+    by: str = ""
     disks: dict[str, Disk] = {}
     modes: tuple[Mode, ...] = ()
     units: dict[str, Unit] = {}
@@ -145,6 +147,7 @@ def read(out: bytes) -> Checkup:
         guard=told.one("guard.sha256"),
         placed=told.one("guard.placed"),
         brought=told.one("guard.brought"),
+        by=told.one("guard.by"),
         disks={name: disk for name in ("state", "engine") if (disk := _disk(told, name))},
         modes=tuple(Mode(what, box, m, f"{u}:{g}", path) for what, box, m, u, g, path in told.words("mode", 6)),
         units={name: Unit(load, file, active) for name, load, file, active in told.words("unit", 4)},

@@ -87,7 +87,7 @@ def _guard(symptoms: Symptoms) -> Iterator[Finding]:
     if seen.placed and seen.guard != seen.placed:
         yield found(symptoms, "guard.edited", "error", f"sha256 {seen.guard[:16]}, was {seen.placed[:16]}")
     elif symptoms.carried and seen.brought != symptoms.carried:
-        evidence = f"sha256 {seen.brought[:16] or '-'}, carried {symptoms.carried[:16]}"
+        evidence = f"sha256 {seen.brought[:16] or '-'}, carried {symptoms.carried[:16]}, brought by {seen.by or '?'}"
         yield found(symptoms, "guard.older", "warning", evidence)
 
 

@@ -241,6 +241,17 @@ def test_an_agent_that_was_given_up_says_why_in_words(ward: Ward) -> None:
     settled(ward)
 
 
+def test_a_kill_for_memory_is_told_with_the_limit(ward: Ward) -> None:
+    """A child of the agent's asks for too much: the agent lives on, and the engine remembers for an hour."""
+    ward.machine.sh(f"docker exec clawrack-{AGENT} python3 -c 'bytearray(400 << 20)'", check=False)
+    time.sleep(1)
+    found = ward.doctor(code=0)
+    assert found.keys() == {"agent.oom"}
+    assert "limit 128 MB" in found["agent.oom"]["evidence"]
+    ward.machine.sh("systemctl restart docker", timeout=120)  # it forgets with the engine
+    settled(ward)
+
+
 def test_an_agent_that_was_killed_is_said_to_restart_and_with_what_it_ended(ward: Ward) -> None:
     ward.machine.run("docker", "kill", f"clawrack-{AGENT}")
     time.sleep(2)
@@ -319,7 +330,7 @@ def test_a_guard_that_was_edited_and_an_older_one_are_replaced_by_the_setup_that
     assert found.keys() == {"guard.edited"}
     ward.typed(found["guard.edited"], "--yes")
     ward.well()
-    note = f"echo 0 $(sha256sum < {GUARD} | cut -c 1-64) > /usr/local/lib/clawrack/brought"
+    note = f"echo 0 $(sha256sum < {GUARD} | cut -c 1-64) 0.0.1 > /usr/local/lib/clawrack/brought"
     ward.machine.sh(f"echo '# of last year' >> {GUARD}; {note}")
     found = ward.doctor(code=0)
     assert found.keys() == {"guard.older"}

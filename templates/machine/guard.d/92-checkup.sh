@@ -16,7 +16,8 @@ verb_checkup() {
 check_guard() {
     say guard.sha256 "$(sha256_of "$GUARD")"
     [ -r "$LIB/brought" ] || return 0
-    read -r brought placed <"$LIB/brought"
+    read -r brought placed by _ <"$LIB/brought"
+    say guard.by "${by:-}"
     say guard.brought "$brought"
     say guard.placed "$placed"
 }
