@@ -68,7 +68,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "machine remove": CHANGE,
     "status": {"status": Status},
     "doctor": {"event": Event, "diagnosis": DiagnosisView},
-    "usage": {"usage": list[UsageRow]},
+    "usage": {"usage": list[UsageRow], "silent": list[str]},
     "support-bundle": {"event": Event, "bundle": Written},
     "schema": {"schemas": list[Printed], "schema": dict[str, Any]},
     "self show": {"installation": Installation},
@@ -91,8 +91,9 @@ this folder anew, and `clawrack schema NAME` prints one. Within a version fields
 is taken away, renamed, or given another meaning.
 
 A command that changes something prints an [event](event.json) for each step while it works, and then the document that
-tells how it ended. An [error](error.json) comes on standard error, and the exit code is the one in it. A program finds
-the same list in [index.json](index.json).
+tells how it ended. An [error](error.json) comes on standard error, and the exit code is the one in it; so do notes on
+what is missing from the rest ([note](note.json), and as [silent](silent.json) machines that did not answer). A program
+finds the same list in [index.json](index.json).
 
 | command | documents |
 |---|---|

@@ -19,7 +19,9 @@ def usage(*, json: Json = False) -> None:
     told = open_fleet().usage()
     if json:
         show.as_json("usage", told.rows)
-    else:
-        show.table(told.rows, here(), "show.no_usage", COLUMNS)
+        if told.silent:
+            show.as_json("silent", told.silent, sys.stderr)
+        return
+    show.table(told.rows, here(), "show.no_usage", COLUMNS)
     for machine in told.silent:
         terminal(sys.stderr).line(say("usage.silent", machine=line(machine)))

@@ -15,6 +15,8 @@ from typer._click.core import Command, Context
 
 from clawrack.cli import door, schema
 from clawrack.cli.frame import NOUNS, Noun
+from fleet.load import save_agent, save_machine
+from fleet.model import Agent, Machine
 from fleet.schema import document
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +160,18 @@ def test_a_document_with_too_much_too_little_or_something_else_does_not_fit(spoi
 def test_what_an_empty_folder_gives_fits_its_schema(tmp_path: Path, words: tuple[str, ...], name: str) -> None:
     done = clawrack(tmp_path, *words, "--json")
     assert (done.returncode, fits(done.stdout)) == (0, name), done
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [("status", ""), ("machine list", ""), ("agent list", ""), ("usage", "silent")]
+)
+def test_what_is_said_of_a_silent_machine_fits_its_schema(tmp_path: Path, words: str, said: str) -> None:
+    folder = tmp_path / ".config/clawrack/fleet"
+    save_machine(folder, "attic", Machine(address="127.0.0.2", port=1))
+    save_agent(folder, "helper", Agent(kind="openclaw", machine="attic"))
+    done = clawrack(tmp_path, *words.split(), "--json")
+    assert (done.returncode, fits(done.stdout)) == (0, next(iter(schema.COMMANDS[words]))), done
+    assert (fits(done.stderr) if done.stderr else "") == said
 
 
 @pytest.mark.parametrize("words", [words for words in SPEAKING if words not in {"setup", "schema"}])
