@@ -23,6 +23,7 @@ Said = dict[str, str]
 _BAD_INPUT, _REFUSED = 2, 3
 _LONGEST = 10  # digits of a format's number
 _STOP = 400.0  # seconds: OpenClaw may take 330 to finish what it does
+_NO_COMMAND = 127  # what shells end with where there is no such command; sudo says so in words
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -167,7 +168,7 @@ class Guard:
         if reason == "held":
             holder, left = said.get("holder", "?"), said.get("left", "?")
             return Refused("guard.lease_held", where=where, machine=where, holder=holder, left=left)
-        if reason == "not-installed" or (not reason and b"not found" in err):
+        if reason == "not-installed" or (not reason and (code == _NO_COMMAND or b"not found" in err)):
             return Refused("guard.absent", where=where, machine=where)
         if code == _BAD_INPUT:
             return OurBug("guard.bad_input", where=where, machine=where, verb=verb, reason=told)
