@@ -29,6 +29,7 @@ _CHECKS: tuple[Check, ...] = (
     processor.control,
     room.disks,
     room.errors,
+    room.untold,
     engine.driver,
     engine.numbers,
     around.clock,

@@ -44,6 +44,15 @@ def errors(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
         yield Problem("warn", "preflight.disk_errors", {"disks": facts.get("fs_errors")})
 
 
+def untold(facts: Facts, _verdict: Verdict, need: Need) -> Problems:
+    """A saved probe may leave out what would decide: nobody is told that it fits."""
+    lacking = [] if facts.get("mem.MemTotal") or not need.memory else ["mem.MemTotal"]
+    if need.data and not _disk(facts, ("/var/lib/clawrack", "/var/lib", "/")):
+        lacking.append("df./var/lib")
+    if lacking:
+        yield Problem("warn", "preflight.untold", {"keys": ", ".join(lacking)})
+
+
 def _disk(facts: Facts, paths: tuple[str, ...]) -> _Disk | None:
     """Return the file system under the first of the paths that the probe saw (``device sizeK roomK mount rw``)."""
     for path in paths:

@@ -19,6 +19,20 @@ _OWN_WORDS = {
     "haos": "preflight.router",
     "openwrt": "preflight.router",
 }
+_NAMES = {
+    "dsm": "Synology DSM",
+    "qts": "QNAP QTS",
+    "quts_hero": "QNAP QuTS hero",
+    "unraid": "unRAID",
+    "truenas": "TrueNAS",
+    "fnos": "fnOS",
+    "ugos": "UGOS Pro",
+    "zimaos": "ZimaOS",
+    "proxmox_ve": "Proxmox VE",
+    "haos": "Home Assistant OS",
+    "openwrt": "OpenWrt",
+}
+"""Appliances by their own names, for many call themselves Debian."""
 _NET_ADMIN = 1 << 12
 _SYS_ADMIN = 1 << 21
 _WHOLE_MAP = "0 0 4294967295"
@@ -29,8 +43,9 @@ _ADDED = re.compile(r"\b(wget|curl)\b|https?://|/tmp/|\bgots\b|base64|\bnc\b")
 
 def system(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
     """Systems of the Debian family, not too old, with systemd."""
-    told = facts.get("os.PRETTY_NAME") or facts.get("os.ID") or facts.get("uname_s") or "?"
     os = verdict.os
+    told = facts.get("os.PRETTY_NAME") or facts.get("os.ID") or facts.get("uname_s") or "?"
+    told = _NAMES.get(os.value, told)
     params = {"system": told, "family": os.value}
     if "wsl1" in verdict.traits:
         yield Problem("fix", "preflight.wsl1", params)
@@ -50,9 +65,10 @@ def _supported(facts: Facts, verdict: Verdict, told: str) -> Problems:
     counted = own or verdict.version.evidence != ("os.VERSION_ID",)  # Mint 21 is not older than Ubuntu 22
     if counted and release.isdigit() and int(release) < _OLDEST[base(facts)]:
         yield Problem("stop", "preflight.version", {"system": told})
-    if not facts.get("systemd"):
+    first = facts.get("pid1")
+    if not facts.get("systemd") and first not in {"", "systemd"}:
         wsl = verdict.container.value == "wsl"
-        yield Problem("fix" if wsl else "stop", "preflight.no_systemd", {"pid1": facts.get("pid1") or "?"})
+        yield Problem("fix" if wsl else "stop", "preflight.no_systemd", {"pid1": first})
 
 
 def compromised(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
@@ -71,7 +87,7 @@ def compromised(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
 def kernel(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
     """Control groups and overlay file systems as we need them came with 4.x."""
     found = re.match(r"(\d{1,4})\.(\d{1,4})", facts.get("uname_r"))
-    if not found or "wsl1" in verdict.traits or verdict.os.value in {"windows", "darwin"}:
+    if not found or "wsl1" in verdict.traits or verdict.os.value not in _SUPPORTED:
         return
     release = (int(found[1]), int(found[2]))
     if release < _OLD_KERNEL:
@@ -81,23 +97,19 @@ def kernel(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
 
 def rights(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
     """Root, or a way to it."""
-    if verdict.os.value in {"windows", "darwin"}:
-        return
-    if facts.get("sudo") not in {"root", "nopasswd", "password"}:
+    if verdict.os.value in _SUPPORTED and facts.get("sudo") == "none":
         yield Problem("fix", "preflight.no_root", {"user": facts.get("user") or "?"})
 
 
 def container(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
     """A container can carry Docker only with the capabilities for it."""
-    if verdict.container.value in {"none", "wsl"}:
+    if verdict.container.value in {"none", "wsl"} or verdict.os.value not in _SUPPORTED:
         return
-    try:
-        bounding = int(facts.get("cap_bounding") or "0", 16)
-    except ValueError:
-        bounding = 0
+    told = facts.get("cap_bounding")
+    bounding = int(told, 16) if re.fullmatch(r"[0-9a-fA-F]{1,16}", told) else 0
     needed = _NET_ADMIN | _SYS_ADMIN
     params: dict[str, object] = {"container": verdict.container.value}
-    if bounding & needed != needed:
+    if told and bounding & needed != needed:
         yield Problem("stop", "preflight.caged", params)
-    elif facts.get("uid_map") not in {"", _WHOLE_MAP}:
+    elif not told or facts.get("uid_map") not in {"", _WHOLE_MAP}:
         yield Problem("warn", "preflight.unprivileged", params)

@@ -11,6 +11,7 @@ from fleet.base import words
 from installer import firstword
 from installer.detect import detect
 from installer.facts import MOST_BYTES, Facts, read, scrubbed
+from tests.unit.wire_actors import saying
 from tests.unit.wire_lab import sshd
 
 CASES = Path(__file__).parents[1] / "detect" / "cases"
@@ -131,6 +132,7 @@ def test_nothing_but_the_first_word_reaches_a_menu(
 ) -> None:
     """Console Management in place of a shell, behind a real sshd."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     menu = (
         "echo '1. Show settings'; echo '3. Reset to factory default'; echo \"$SSH_ORIGINAL_COMMAND\" >> {folder}/asked"
     )
@@ -142,6 +144,17 @@ def test_nothing_but_the_first_word_reaches_a_menu(
         assert (code, not fed.exists() or fed.read_bytes() == b"") == (3, True)
     assert asked == ["'uname'"]
     assert "menu" in capsys.readouterr().err
+
+
+def test_windows_is_known_by_its_banner_and_nothing_is_sent(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    heard: list[bytes] = []
+    with saying("127.77.13.2", b"SSH-2.0-OpenSSH_for_Windows_9.5\r\n", heard) as where:
+        told = json.loads(shown(capsys, f"me@{where.address}:{where.port}", "--json"))
+    assert (told["os"]["value"], told["os"]["confidence"] >= 0.9, heard) == ("windows", True, [])
 
 
 @pytest.mark.parametrize("language", words.LANGUAGES)
