@@ -5,7 +5,7 @@ import os
 import queue
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, cast
 from textual.app import App
 
 from fleet.base.disk import replace
+from fleet.base.errors import ClawrackError
 from fleet.base.places import state
 from fleet.base.words import say
-from tui.bars import Part, fleet_line
 from tui.jobs import Jobs
 from tui.state.actions import Action, Asked, ask, find
 from tui.state.heard import Ended, Message
@@ -56,6 +56,7 @@ class FleetApp(App[None]):
         self._coming: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._source = wiring.source(self._coming.put)
         self._jobs = Jobs(wiring.hands, self._coming.put, wiring.clock, wiring.foreseen)
+        self._keep = wiring.keep
         self.put = self._coming.put
         self._epoch = time.time() - wiring.clock()
 
@@ -87,11 +88,19 @@ class FleetApp(App[None]):
 
     def _hear(self, message: Message) -> None:
         self.store.hear(message)
-        if self.wiring.keep:
-            self.wiring.keep(message)
+        if self._keep:
+            self._kept(message)
         if isinstance(message, Ended):
             self.tell_end(message)
             self._source.urge(message.subject.partition("/")[0])
+
+    def _kept(self, message: Message) -> None:
+        """Record a message; where that fails, once, the screen goes on without."""
+        try:
+            cast("Callable[[Message], None]", self._keep)(message)
+        except ClawrackError as error:
+            self._keep = None
+            self.tell(str(error), "error")
 
     def _fatal_error(self) -> None:
         """End without a picture of the program's inside, which may hold what nobody should see; the door tells."""
@@ -119,25 +128,9 @@ class FleetApp(App[None]):
         made: Screen[None] = import_module(f"tui.screens.{name}").Shown(*words)
         self.push_screen(made)
 
-    def title_parts(self, crumbs: str, badges: Sequence[Part]) -> tuple[list[Part], list[Part]]:
-        """Return the title's two ends."""
-        left = [Part(" clawrack ", "bold $primary"), Part(f" {crumbs} ", "bold")]
-        told = [
-            Part(say(f"screen.badge.{name}"), "$warning")
-            for name, on in (
-                ("replay", self.wiring.hands is None), ("read_only", self.read_only), ("paused", self.paused)
-            ) if on
-        ]  # fmt: skip
-        spaced = [piece for part in (*badges, *told) for piece in (part, Part("  "))]
-        return left, [*spaced, Part(time.strftime("%H:%M:%S", self.wall(self.clock())), "$text-muted")]
-
     def wall(self, at: float) -> time.struct_time:
         """Return the local time of a moment on the store's clock."""
         return time.localtime(self._epoch + at)
-
-    def summary_parts(self) -> list[Part]:
-        """Return the fleet in one line."""
-        return fleet_line(self.summary, self.size.width - 1)
 
     # ---- actions ---------------------------------------------------------------------------------------------------
 

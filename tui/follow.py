@@ -44,7 +44,7 @@ class Following:
         asked = Asked(follow=True, span=Span(tail=max(20, _BEGIN // len(self._names))))
         try:
             for found in self._fleet.logs_of(self._names, asked, self._note, self._over):
-                self._waiting.append(Line(found.agent, found.line))
+                self._waiting.append(Line(found.agent, found.line.expandtabs(4)))
         except Exception as error:  # noqa: BLE001 - whatever it was, it is told in the page
             self._waiting.append(Line("", str(self._foreseen(error)), "bad"))
 

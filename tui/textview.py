@@ -82,9 +82,9 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         gone = self._lines.add(new)
         self._resized()
         if self.following:
-            self.scroll_to(y=self.bottom, animate=False, force=True)
+            self._scroll(self.bottom)
         elif gone:
-            self.scroll_to(y=max(0, self.top - gone), animate=False, force=True)
+            self._scroll(max(0, self.top - gone))
         self.refresh()
 
     def show(self, lines: Iterable[Line]) -> None:
@@ -109,7 +109,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         self._lines.lay(max(1, room) if self.wrapping else 0)
         self._resized()
         if self.following:
-            self.scroll_to(y=self.bottom, animate=False, force=True)
+            self._scroll(self.bottom)
         self.refresh()
 
     def keep_only(self, words: str) -> None:
@@ -142,8 +142,12 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         """Go to the row at this place; at the end, follow where lines still come."""
         place = max(0, min(place, self.bottom))
         self.following = self._tinted and place >= self.bottom
-        self.scroll_to(y=place, animate=False, force=True)
+        self._scroll(place)
         self.post_message(self.Scrolled())
+
+    def _scroll(self, place: int) -> None:
+        self.scroll_to(y=place, animate=False, force=True)
+        self.vertical_scrollbar.position = place  # it hears of it only where it was there before
 
     def on_mouse_scroll_up(self) -> None:
         """Look at what was before: the end is followed no more."""

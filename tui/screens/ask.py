@@ -92,7 +92,7 @@ class Shown(Dialog[None]):
         question.focus()
 
     def _tell(self, who: str, words: str, style: str) -> None:
-        first, *rest = words.splitlines() or [""]
+        first, *rest = words.expandtabs(4).splitlines() or [""]
         answers = self.query_one("#answers", TextView)
         answers.add([Line(who, first, style), *(Line("", more, style) for more in rest)])
         answers.go(10**9)

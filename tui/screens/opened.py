@@ -61,7 +61,7 @@ class Shown(Dialog[None]):
 
     def on_shown_opened(self, message: Opened) -> None:
         """Show the address, and start a browser where there is a display."""
-        told = say("page.url", url=message.url) if message.url else message.why
+        told = say("screen.open_at", url=message.url) if message.url else message.why
         self.query_one(".effect", Static).update(Content(told))
         if message.url and any(map(os.environ.get, _DISPLAYS)):
             self.fleet.open_url(message.url)

@@ -1,5 +1,6 @@
 """What every page is: a title, the fleet in one line, its body, a line to type into, and what keys do."""
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -9,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from fleet.base.words import say
-from tui.bars import Bar, Part, Prompt, hints
+from tui.bars import Bar, Part, Prompt, fleet_line, hints
 from tui.keys import motion, shown, typed
 from tui.state.actions import Action, Place, by_key, offered
 from tui.state.rows import Row
@@ -89,14 +90,21 @@ class Page(Screen[None]):
         """Show the title, the fleet in one line, and the keys."""
         if not self.ready:
             return
-        title, right = self.fleet.title_parts(self.crumbs(), self.badges())
-        self.query_one("#title", Bar).put(title, right)
+        left = [Part(" clawrack ", "bold $primary"), Part(f" {self.crumbs()} ", "bold")]
+        self.query_one("#title", Bar).put(left, self._right())
         trouble = self.query_one("#trouble", Bar)
         text = self.fleet.summary.trouble
         trouble.display = bool(text)
-        trouble.put([Part(f" {say('screen.trouble')} {text}")])
-        self.query_one("#summary", Bar).put(self.fleet.summary_parts())
+        trouble.put([Part(f" {text if self.fleet.wiring.hands is None else say('screen.trouble', text=text)}")])
+        self.query_one("#summary", Bar).put(fleet_line(self.fleet.summary, self.size.width - 1))
         self.query_one("#hints", Bar).put(hints(self.keys(), self.size.width - 1))
+
+    def _right(self) -> list[Part]:
+        fleet = self.fleet
+        modes = {"replay": fleet.wiring.hands is None, "read_only": fleet.read_only, "paused": fleet.paused}
+        told = [Part(say(f"screen.badge.{name}"), "$warning") for name, on in modes.items() if on]
+        spaced = [piece for part in (*self.badges(), *told) for piece in (part, Part("  "))]
+        return [*spaced, Part(time.strftime("%H:%M:%S", fleet.wall(fleet.clock())), "$text-muted")]
 
     def actions(self) -> list[Action]:
         """Return what the registry offers here, as far as this page or the app does it."""
