@@ -17,6 +17,7 @@ from clawrack.cli import show
 from clawrack.cli.asking import Person, at_terminal
 from clawrack.cli.common import Json, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, lone
+from clawrack.cli.terminal import pad, width, wrap
 from fleet.base import places
 from fleet.base.disk import replace
 from fleet.base.errors import ActionFailed, Refused
@@ -27,13 +28,6 @@ if TYPE_CHECKING:
     from fleet.bundle import Bundle, File
 
 app = lone()
-COLUMNS = ("name", "bytes", "removed")
-
-
-class _Row(msgspec.Struct, frozen=True):
-    name: str
-    bytes: int
-    removed: str
 
 
 @app.command(cls=Verb)
@@ -91,17 +85,27 @@ def _terminal() -> dict[str, Any]:
 
 def _list(bundle: "Bundle") -> None:
     to = here()
-    show.table([_row(file) for file in bundle.manifest.files], to, "bundle.empty", COLUMNS)
+    files = bundle.manifest.files
+    left = max(width(file.name) for file in files)
+    for file in files:
+        to.line(f"{pad(file.name, left)}  {say('bundle.bytes', bytes=file.bytes)}")
+        for row in wrap(_removed(file), to.columns, "    ") if file.removed else []:
+            to.line(to.paint(row, "dim"))
     to.line()
-    for machine in bundle.manifest.machines:
-        left = say("bundle.silent", why=machine.why) if machine.state == "silent" else ", ".join(machine.left_out)
-        if left:
-            to.line(f"{to.paint('!', 'warn')} {say('bundle.lacks', name=machine.name, what=left)}")
+    for row in _lacks(bundle):
+        to.line(f"{to.paint('!', 'warn')} {row}")
 
 
-def _row(file: "File") -> _Row:
-    removed = ", ".join(f"{count} {say(f'bundle.sort.{sort}')}" for sort, count in file.removed.items())
-    return _Row(file.name, file.bytes, removed)
+def _lacks(bundle: "Bundle") -> list[str]:
+    """Return what could not be had, a line for each machine and one for this computer."""
+    left = {"controller": bundle.manifest.left_out, **{one.name: one.left_out for one in bundle.manifest.machines}}
+    silent = [say("bundle.silent", name=one.name, why=one.why) for one in bundle.manifest.machines if one.why]
+    return [*silent, *(say("bundle.lacks", name=name, what=" · ".join(what)) for name, what in left.items() if what)]
+
+
+def _removed(file: "File") -> str:
+    sorts = [f"{count} {say(f'bundle.sort.{sort}')}" for sort, count in file.removed.items()]
+    return say("bundle.removed", what=" · ".join(sorts))
 
 
 def _keep(bundle: "Bundle", path: Path, content: bytes) -> Path:
