@@ -131,7 +131,7 @@ COLUMNS: tuple[Column, ...] = (
     _column("name", (_name, lambda row, _: natural(row.name)), width="narrow", least=10, most=28),
     _column("machine", _said(lambda row: row.machine), scopes=("agents",), least=6, most=20),
     _column("state", (cells.state, _state_key), width="narrow", least=14, most=20),
-    _column("fresh", (cells.fresh, _fresh_key), width="narrow", least=10, most=14),
+    _column("fresh", (cells.fresh, _fresh_key), width="narrow", least=12, most=14),
     _column("agents", (_running, _running_key), scopes=_OF_MACHINES, least=5, most=7, right=True),
     _column("kind", _said(_agents("kind")), scopes=_OF_AGENTS, width="wide"),
     _column("version", _said(_agents("version")), scopes=_OF_AGENTS, width="wide"),
