@@ -6,7 +6,6 @@ from typing import Literal, get_args
 import msgspec
 
 from fleet.base.errors import Refused
-from fleet.images.recipe import Architecture
 from fleet.kinds import Kind
 from installer.detect import Verdict, detect
 from installer.facts import Facts
@@ -77,6 +76,8 @@ def _judged(facts: Facts, verdict: Verdict, need: Need) -> list[Problem]:
 
 def need_of(kind: Kind) -> Need:
     """Return what a kind asks of a machine; half of its disk is the image's, half the state's."""
+    from fleet.images.recipe import Architecture  # noqa: PLC0415 - takes half a second, and is rarely needed
+
     return Need(
         memory=kind.needs.memory,
         data=kind.needs.disk // 2,

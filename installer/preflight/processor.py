@@ -82,5 +82,5 @@ def control(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
 def _cmdline(facts: Facts) -> str:
     """Return the file with the kernel's one line: it moved with Debian 12."""
     release = (facts.get("os.VERSION_ID") or facts.get("debian_version")).partition(".")[0]
-    old = release.isdigit() and int(release) < 12  # noqa: PLR2004 - Debian 12
+    old = release.isascii() and release.isdigit() and int(release) < 12  # noqa: PLR2004 - Debian 12
     return "/boot/cmdline.txt" if old else "/boot/firmware/cmdline.txt"

@@ -58,7 +58,7 @@ def _disk(facts: Facts, paths: tuple[str, ...]) -> _Disk | None:
     for path in paths:
         parts = facts.get(f"df.{path}").split(" ")
         room = parts[2].removesuffix("K") if len(parts) >= _FIELDS else ""
-        if path and room.isdigit():
+        if path and room.isascii() and room.isdigit():
             mount, state = (parts[3], parts[4]) if len(parts) == _FIELDS + 2 else (path, "rw")
             return _Disk(int(room) * KIB, mount, state == "ro")
     return None

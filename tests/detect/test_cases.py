@@ -7,11 +7,19 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from installer.detect import Finding, Verdict, detect
 from installer.facts import Facts, read
+from installer.preflight import Need, judge
 
 CASES = sorted(Path(__file__).parent.glob("cases/*.facts"))
+JUDGED = {
+    *("apt_busy", "cap_bounding", "cg1_mem", "cg2", "cg_limit", "cpu_model", "docker.info", "docker.root", "dpkg_arch"),
+    *("docker.security", "epoch", "fs_errors", "listening", "mem.MemTotal", "mem.SwapTotal", "net_apt", "proxy"),
+    *("routes", "df./", "df./var/lib", "sudo", "uid_map", "debian_version"),
+}
 FIXTURES = json.loads((Path(__file__).parent / "dmi-fixtures.json").read_text())
 # Label of a fixture (linuxhw/DMI, CC-BY-4.0, and what cloud-init and kernel reports say) → hardware, vm, cloud
 LABELS = {
@@ -68,6 +76,20 @@ def test_evidence_is_what_the_probe_said(path: Path) -> None:
 def test_every_real_capture_of_firmware_is_classified_right(fixture: dict[str, dict[str, str]]) -> None:
     verdict = detect(Facts({f"dmi.{key}": value for key, value in fixture["dmi"].items()}))
     assert (verdict.hardware.value, verdict.vm.value, verdict.cloud.value) == LABELS[str(fixture["label"])]
+
+
+KEYS = sorted({key for path in CASES for key in read(path.read_bytes()).values} | JUDGED)
+VALUES = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(["1", "0", "none", "\N{SUPERSCRIPT TWO}", "-1", "9" * 300, "/dev/x 1 \u00b2 / ro"]),
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES))
+def test_nothing_that_a_machine_says_breaks_the_verdict(values: dict[str, str]) -> None:
+    facts = Facts(values, 1_000_000.0)
+    detect(facts)
+    judge(facts, Need(memory=2 << 30, data=1 << 30, engine=1 << 30, architectures=frozenset({"amd64"}), port=18789))
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
