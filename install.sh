@@ -314,11 +314,6 @@ Example: ./install.sh --yes' '用法：./install.sh [--yes] [--no-setup] [--unin
         pip install --no-index --no-deps "$home"/tmp/dist/clawrack-*.whl || pip_failed
         version=$("$env/bin/clawrack" --version 2>>"$log") ||
             stop 5 "The installed clawrack does not start. Look at $log" "安装好的 clawrack 无法启动。请查看 $log"
-        mkdir -p "$env/share/clawrack"
-        for shell in bash zsh fish; do # by itself: without it clawrack works all the same
-            "$env/bin/clawrack" completion "$shell" >"$env/share/clawrack/completion.$shell" 2>>"$log" ||
-                rm -f "$env/share/clawrack/completion.$shell"
-        done
         sync -f "$env" 2>/dev/null || sync
         printf '%s\n' "version=${version#clawrack }" "from=${wheel:-$(pwd)}" "sha256=$sha256" \
             "made=$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$env/.whole.new"
@@ -358,6 +353,18 @@ END
         rm -rf "$home/tmp" "$home/cache"
     }
 
+    need_scripts() { # for TAB; where they cannot be made, clawrack works all the same
+        for shell in bash zsh fish; do
+            script=$env/share/clawrack/completion.$shell
+            [ ! -e "$script" ] || continue
+            mkdir -p "$home/tmp" "${script%/*}"
+            # What it might report of itself goes with the rest.
+            ! XDG_STATE_HOME=$home/tmp "$env/bin/clawrack" completion "$shell" >"$home/tmp/$shell" 2>>"$log" ||
+                mv "$home/tmp/$shell" "$script"
+        done
+        rm -rf "$home/tmp"
+    }
+
     use() { # ENVIRONMENT: by one rename, so that there is always one; the one before stays for --back
         now=$(in_use)
         [ "$now" != "$1" ] || return 0
@@ -395,6 +402,7 @@ END
         : >"$log"
         need_python
         need_environment
+        need_scripts
         ln -sfn "$env" "$home/staged.new"
         mv -Tf "$home/staged.new" "$home/staged"
     }
@@ -552,6 +560,7 @@ END
     : >"$log"
     need_python
     need_environment
+    need_scripts
     may_use "$env"
     use "$env"
     need_link
