@@ -23,6 +23,16 @@ _ARM = re.compile(r"aarch64|armv\d|riscv|mips", re.IGNORECASE)
 _OTHERS_BATTERY = re.compile(r"hid|wacom|mouse|keyboard|controller|ups|stylus|headset|sony|nintendo", re.IGNORECASE)
 _CHROME = re.compile(r"^google", re.IGNORECASE)
 """Chromeboxes and Chromebooks go by code names, and their chassis' type is seldom right."""
+_FRUGAL = re.compile(
+    r"\b([NJ]\d{2,4}|i[3579]-\d{4,5}(U|Y|H|HK|HQ|HX|P|G\d)|Ryzen \d( PRO)? \d{4}(U|H|HS|HX)|Atom)\b"
+    r"|Ultra \d \d{3}[HUV]",
+    re.IGNORECASE,
+)
+_GREAT = re.compile(
+    r"asus|asrock|giga|micro-star|\bmsi\b|super ?micro|dell|hewlett|\bhp|lenovo|acer|fujitsu|intel|apple|biostar|ecs"
+    r"|foxconn",
+    re.IGNORECASE,
+)
 _PLAINLY = re.compile(r"notebook|laptop|macbook|latitude|thinkpad|elitebook|probook|zbook", re.IGNORECASE)
 _NAMED = ("sys_vendor", "product_name", "product_version", "product_family")
 _APPLE_SILICON = (
@@ -172,13 +182,22 @@ def _by_system(facts: Facts, firmware: Firmware, os: Finding) -> Finding | None:
     return Finding("nas", 0.9 if arm else PARTIAL if os.value == _LOADED else min(0.85, os.confidence), os.evidence)
 
 
-def _by_chassis(_facts: Facts, firmware: Firmware, _os: Finding) -> Finding | None:
+def _small(facts: Facts, firmware: Firmware) -> bool:
+    """Return whether a processor made for laptops and boxes stands in a desktop of no great maker's."""
+    return bool(_FRUGAL.search(facts.get("cpu_model"))) and not firmware.found(_GREAT, ("sys_vendor", "board_vendor"))
+
+
+def _by_chassis(facts: Facts, firmware: Firmware, _os: Finding) -> Finding | None:
     """Say what the chassis says, surer where the maker filled in anything at all."""
     named = firmware.named(NAMES)
+    if firmware.chassis in _DESKTOP and _small(facts, firmware):
+        return Finding("mini_pc", 0.7, ("cpu_model", "dmi.chassis_type", *named[:1]))
     for kinds, value in ((_MINI, "mini_pc"), (_SERVER, "server"), (_DESKTOP, "desktop")):
         if firmware.chassis in kinds:
-            sure = named and not firmware.found(_CHROME, ("sys_vendor", "product_family"))
-            return Finding(value, 0.85 if sure else 0.6, ("dmi.chassis_type", *named[:2]))
+            sure = (
+                named != ("dmi.board_name",) and named and not firmware.found(_CHROME, ("sys_vendor", "product_family"))
+            )
+            return Finding(value, 0.6 if doubt else 0.85, ("dmi.chassis_type", *named[:2]))
     if named:
         return Finding("desktop", 0.5, named)
     return None
