@@ -194,9 +194,7 @@ def _by_chassis(facts: Facts, firmware: Firmware, _os: Finding) -> Finding | Non
         return Finding("mini_pc", 0.7, ("cpu_model", "dmi.chassis_type", *named[:1]))
     for kinds, value in ((_MINI, "mini_pc"), (_SERVER, "server"), (_DESKTOP, "desktop")):
         if firmware.chassis in kinds:
-            sure = (
-                named != ("dmi.board_name",) and named and not firmware.found(_CHROME, ("sys_vendor", "product_family"))
-            )
+            doubt = named in {(), ("dmi.board_name",)} or firmware.found(_CHROME, ("sys_vendor", "product_family"))
             return Finding(value, 0.6 if doubt else 0.85, ("dmi.chassis_type", *named[:2]))
     if named:
         return Finding("desktop", 0.5, named)
