@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from fleet.base.secret import Secret
 from fleet.load import load
+from installer.answers import from_file, gather
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -20,3 +22,14 @@ def test_an_example_is_a_fleet_that_can_be_read(folder: Path) -> None:
 
 def test_every_folder_of_the_examples_is_a_fleet() -> None:
     assert [path.name for path in EXAMPLES.iterdir() if path.is_dir() and not (path / "fleet.yaml").exists()] == []
+
+
+def test_the_answers_of_the_examples_are_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "rack-password").write_text("a password\n")
+    first, second = (gather({}, {}, entry) for entry in from_file(EXAMPLES / "answers.yaml"))
+    assert (first.name, second.machine, second.password) == (
+        "frontdesk",
+        "keeper@192.168.1.22:2222",
+        Secret("a password"),
+    )
