@@ -157,13 +157,13 @@ def test_a_meter_that_was_killed_is_found_and_brought_back(ward: Ward) -> None:
     assert ward.fix()["meter.down"]["outcome"] == "done"
 
 
+def stop_docker(ward: Ward) -> None:
+    ward.machine.sh("systemctl stop docker.socket docker.service", timeout=120)
+
+
 def test_docker_that_is_down_is_found_and_started_and_the_agent_is_back(ward: Ward) -> None:
-    ward.machine.sh("systemctl stop docker.socket docker.service", timeout=120)
-    found = ward.doctor(code=5)
-    assert found.keys() == {"engine.down"}
-    ward.typed(found["engine.down"])
-    settled(ward)
-    ward.machine.sh("systemctl stop docker.socket docker.service", timeout=120)
+    stop_docker(ward)
+    assert ward.doctor(code=5).keys() == {"engine.down"}
     ward.doctor("--fix", code=0)
     assert ward.fixed["engine.down"]["outcome"] == "done"
     settled(ward)
@@ -248,7 +248,8 @@ def test_a_kill_for_memory_is_told_with_the_limit(ward: Ward) -> None:
     found = ward.doctor(code=0)
     assert found.keys() == {"agent.oom"}
     assert "limit 128 MB" in found["agent.oom"]["evidence"]
-    ward.machine.sh("systemctl restart docker", timeout=120)  # it forgets with the engine
+    stop_docker(ward)  # which forgets it
+    ward.typed(ward.doctor(code=5)["engine.down"])
     settled(ward)
 
 
