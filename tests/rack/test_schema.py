@@ -22,6 +22,9 @@ ELSEWHERE = {
     "self upgrade": "replaces the installation: tests/rack/test_self_upgrade.py",
     "self rollback": "likewise",
     "self judge": "reads another installation: likewise",
+    **dict.fromkeys(
+        ("schema", "self show", "self formats", "completion"), "need no machine: tests/unit/test_schema.py"
+    ),
     "agent open": "the tiny kind has no page: tests/rack/test_agent_open.py",
 }
 """Commands whose documents are not driven here, and where they are."""
@@ -113,11 +116,6 @@ def test_everything_that_looks_prints_what_its_schema_says(checked: Checked, mac
         ("machine shell", name, "--", "true"),
         ("status",),
         ("usage",),
-        ("schema",),
-        ("schema", "event"),
-        ("self show",),
-        ("self formats",),
-        ("completion", "bash"),
         ("support-bundle", "--out", str(tmp_path / "b.tar.gz"), "--yes"),
         ("detect", *reached),
         ("detect", *reached, "--kind", tinykinds.NAME),

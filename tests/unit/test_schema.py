@@ -155,9 +155,12 @@ def test_a_document_with_too_much_too_little_or_something_else_does_not_fit(spoi
         (("usage",), "usage"),
         (("schema",), "schemas"),
         (("schema", "event"), "schema"),
+        (("self", "show"), "installation"),
+        (("self", "formats"), "formats"),
+        (("completion", "bash"), "completion"),
     ],
 )
-def test_what_an_empty_folder_gives_fits_its_schema(tmp_path: Path, words: tuple[str, ...], name: str) -> None:
+def test_what_needs_no_machine_fits_its_schema(tmp_path: Path, words: tuple[str, ...], name: str) -> None:
     done = clawrack(tmp_path, *words, "--json")
     assert (done.returncode, fits(done.stdout)) == (0, name), done
 
