@@ -114,16 +114,24 @@ def test_a_shell_in_an_agent_is_a_terminal_and_no_root(controller: Controller, j
         time.sleep(0.5)
         shell.press("stty size\n")
         shell.until("50 140")
+        shell.until(PROMPT)
         shell.press("sleep 100\n")
         time.sleep(0.3)
         shell.press("\x03")
-        shell.press("echo code=$?.\n")
+        shell.until("^C")
+        shell.until(PROMPT)
+        shell.press("echo code=$?.; sleep 100\n")
         shell.until("code=130.")
-        shell.press("sleep 100\n")
         time.sleep(0.3)
         shell.press("\x1a")
         shell.until("topped")
-        shell.press("kill -9 %1; wait; exit 42\n")
+        shell.until(PROMPT)
+        shell.press("fg\n")
+        shell.until("sleep 100")
+        time.sleep(0.3)
+        shell.press("\x03")
+        shell.until(PROMPT)
+        shell.press("exit 42\n")
         assert shell.end() == 42
         assert shell.restored()
     with AtTerminal(controller, "agent", "shell", "one") as shell:
@@ -282,6 +290,20 @@ def test_a_log_is_followed_over_a_restart_and_a_flood_does_not_drown_the_other(
         writes(controller, "one", "after the flood")
         page.until("after the flood")
         page.press("\x03")
+        assert page.end() == 130
+
+
+def test_a_log_is_followed_into_the_container_that_takes_the_agents_place(
+    controller: Controller, johns: Machine
+) -> None:
+    with AtTerminal(controller, "agent", "logs", "two", "--follow", "--tail", "1") as page:
+        page.until("\n")
+        tinykinds.place(controller.folder / "kinds", fault="dies:3000")  # another configuration is another release
+        setup(controller, johns, "two", JOHN)
+        tinykinds.place(controller.folder / "kinds")
+        page.until("two runs again, in a new container")
+        page.until("listens")
+        page.process.send_signal(signal.SIGINT)
         assert page.end() == 130
 
 
