@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec import structs
 
-from fleet.base.errors import ClawrackError
+from fleet.base.errors import BadInput, ClawrackError
 from fleet.base.event import Event, Listener
 from fleet.machine.many import many
 from installer.answers import Answers, Receipt
@@ -58,7 +58,14 @@ def several(told: list[Answers], tools: Tools, listen: Listener) -> list[Result]
 
     Returns:
         What happened on each, in the order of the answers.
+
+    Raises:
+        BadInput: a machine stands in them twice.
     """
+    typed = [answers.machine for answers in told]
+    twice = next((machine for machine in typed if typed.count(machine) > 1), "")
+    if twice:
+        raise BadInput("answers.twice", machine=twice)
     listen = _one_by_one(listen)
     looks = dict(enumerate(many(lambda answers: _look(answers, tools, listen), told)))
     results = {n: _unfit(told[n], found, listen) for n, found in looks.items() if isinstance(found, ClawrackError)}

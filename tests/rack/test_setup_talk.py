@@ -126,6 +126,8 @@ def test_many_machines_from_a_file_the_unfit_first_then_one_then_the_rest(
             "setup", "--answers", str(tmp_path / "rack.yaml"), "--json", more={"CLAWRACK_KINDS": kinds}
         )
         assert told.code == 3, told  # many at once are not asked, so --yes must be said
+        (tmp_path / "twice.yaml").write_text((tmp_path / "rack.yaml").read_text() + entries)
+        assert controller.type("setup", "--answers", str(tmp_path / "twice.yaml"), "--yes").code == 2
         words = ("setup", "--answers", str(tmp_path / "rack.yaml"), "--yes", "--json")
         done = controller.type(*words, more={"CLAWRACK_KINDS": kinds})
         assert done.code == 5, done
