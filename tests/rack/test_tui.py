@@ -70,6 +70,22 @@ def test_a_log_is_shown_as_it_is_written(screen: Terminal) -> None:
     screen.shows("├ one")
 
 
+def test_a_shell_on_the_machine_and_back(screen: Terminal) -> None:
+    screen.press("s")
+    screen.shows(":~#", within=20)
+    screen.press("echo", "Space", "here-$((40+2))", "Enter")
+    screen.shows("here-42", within=20)
+    screen.press("C-d")
+    screen.shows("├ one", "● running", within=20)
+
+
+def test_a_shell_that_cannot_be_had_says_why_before_the_screen_comes_back(screen: Terminal) -> None:
+    screen.press("j", "s")  # the image of the tiny kind has none
+    screen.shows("has no shell", "Enter goes back to the screen", within=20)
+    screen.press("Enter")
+    screen.shows("├ one", "● running", within=20)
+
+
 def test_a_machine_whose_cable_is_pulled_goes_dark_with_its_values_and_comes_back(
     screen: Terminal, told: Machine
 ) -> None:
