@@ -5,6 +5,8 @@ it live again, two copies of one agent run at once. So a small file stays in the
 tombs/NAME-ID.yaml.
 """
 
+import re
+import shlex
 import socket
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +22,11 @@ from fleet.base import formats
 from fleet.base.clean import line
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput, ClawrackError, Refused, Unreachable
+from fleet.base.names import agent_name, machine_name
 from fleet.base.yaml import read
 from fleet.machine.many import many
 from fleet.machine.port import Port
+from fleet.machine.target import parse
 from fleet.model import HERE, Machine, Seen, Wish
 from fleet.views import Returned
 
@@ -60,7 +64,8 @@ class Tomb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def stem(self) -> str:
         """Its own name, which no other has: of two machines that had one name, too."""
-        return f"{self.name}-{self.id[:8] or 'unprepared'}"
+        number = re.sub("[^A-Za-z0-9]", "", self.id)[:8]  # as a machine told it: it becomes a file's name
+        return f"{self.name}-{number or 'unprepared'}"
 
     @property
     def machine(self) -> Machine:
@@ -200,8 +205,8 @@ def _knock(tomb: Tomb, visit: Callable[[Tomb], Port]) -> Returned | None:
 
 def _returned(tomb: Tomb, agents: Iterable[str], *, on: str = "", trouble: str = "") -> Returned:
     return Returned(
-        machine=tomb.name, address=tomb.address, agents=tuple(agents), forgotten=tomb.forgotten, within=on,
-        trouble=trouble, command=f"clawrack machine remove {tomb.stem} --returned",
+        machine=tomb.name, address=tomb.address, agents=tuple(map(line, agents)), forgotten=line(tomb.forgotten),
+        within=on, trouble=trouble, command=shlex.join(("clawrack", "machine", "remove", tomb.stem, "--returned")),
     )  # fmt: skip
 
 
@@ -212,7 +217,20 @@ def _read(path: Path) -> Tomb:
         formats.check("tombstone", formats.in_yaml(path, "version"), str(path))
         raise
     formats.check("tombstone", formats.Said(found.version), str(path))
+    _plain(found, str(path))
     return found
+
+
+def _plain(tomb: Tomb, where: str) -> None:
+    """See that a file which may come from elsewhere says what becomes paths, commands and lines of a terminal plainly.
+
+    Raises:
+        BadInput: a name or the address is none that could exist.
+    """
+    machine_name(tomb.name, where)
+    for agent in tomb.agents:
+        agent_name(agent, where)
+    parse(f"{tomb.user}@[{tomb.address}]:{tomb.port}", where)
 
 
 def _path(folder: Path, tomb: Tomb) -> Path:

@@ -3,6 +3,7 @@
 docker-py would believe a length of 4 GiB, asks about the container first, and cannot be stopped while it waits.
 """
 
+import re
 import socket
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ _HEAD = 8
 _PIECE = 1 << 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 10**9
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +178,11 @@ def lines(found: Iterable[tuple[int, bytes]]) -> Iterator[Written]:
 
 def nanoseconds(at: str) -> int | None:
     """Return a time as the engine says it, in nanoseconds since 1970; None where it is none."""
-    whole, point, rest = at[:40].partition(".")
-    digits = rest.rstrip("Z") if point else ""
+    found = _MOMENT.fullmatch(at)
+    if not found:
+        return None
     try:
-        if not at.endswith("Z") or (point and not digits.isdecimal()):
-            return None
-        moment = datetime.fromisoformat(whole.rstrip("Z")).replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return (moment - _EPOCH) // timedelta(seconds=1) * _SECOND + int(digits.ljust(9, "0")[:9] or 0)
+    return (moment - _EPOCH) // timedelta(seconds=1) * _SECOND + int((found[2] or "").ljust(9, "0"))

@@ -55,6 +55,20 @@ def test_two_machines_of_one_name_have_a_stone_each(tmp_path: Path) -> None:
         tombs.find(tmp_path, "pc-8")
 
 
+def test_an_id_as_a_machine_told_it_names_no_file_elsewhere(tmp_path: Path) -> None:
+    tombs.bury(tmp_path, "pc-7", Machine(address="10.0.0.7", id="/../../x"), [], KEY)
+    assert [path.name for path in (tmp_path / "tombs").iterdir()] == ["pc-7-x.yaml"]
+
+
+@pytest.mark.parametrize("bad", ["name: pc 7", "address: -oProxyCommand=x", 'agents: ["a b"]'])
+def test_a_stone_that_says_what_cannot_be_is_refused(tmp_path: Path, bad: str) -> None:
+    rows = {"name": "pc-7", "address": "10.0.0.7", "agents": "[]"} | {bad.split(":", 1)[0]: bad.split(": ", 1)[1]}
+    (tmp_path / "tombs").mkdir()
+    (tmp_path / "tombs" / "x.yaml").write_text("".join(f"{key}: {value}\n" for key, value in rows.items()))
+    with pytest.raises(BadInput):
+        tombs.load(tmp_path)
+
+
 def test_a_stone_that_a_newer_clawrack_wrote_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tombs").mkdir()
     (tmp_path / "tombs" / "x.yaml").write_text("version: 2\nname: pc\naddress: a\nnews: 1\n")
