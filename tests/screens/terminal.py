@@ -1,10 +1,12 @@
 """A terminal with a person's keys: tmux, on a socket of its own, so that no other tmux of the box is touched."""
 
 import os
-import secrets
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,12 +21,12 @@ class Terminal:
     """
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], size: tuple[int, int] = (80, 24)) -> None:
-        self._socket = f"clawrack-test-{os.getpid()}-{secrets.token_hex(3)}"
+        self._folder = Path(tempfile.mkdtemp(prefix="clawrack-terminal-"))
         columns, rows = map(str, size)
         self._tmux("new-session", "-d", "-x", columns, "-y", rows, *words, environment=environment)
 
     def _tmux(self, *words: str, environment: Mapping[str, str] | None = None, check: bool = True) -> str:
-        command = ["tmux", "-L", self._socket, "-f", os.devnull, *words]
+        command = ["tmux", "-S", str(self._folder / "socket"), "-f", os.devnull, *words]
         done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=30)
         assert not check or done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()
@@ -67,3 +69,4 @@ class Terminal:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._tmux("kill-server", check=False)
+        shutil.rmtree(self._folder, ignore_errors=True)
