@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tests.terminal import AtTerminal
+
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -61,6 +63,14 @@ class Controller:
         typed = self.type(*words, stdin=stdin, timeout=timeout, more=more)
         assert typed.code == 0, f"{words} → {typed.code}\n{typed.out[-3000:]}\n{typed.err[-3000:]}"
         return typed
+
+    def at_terminal(
+        self, *words: str, rows: int = 24, columns: int = 80, more: Mapping[str, str] = NOTHING
+    ) -> AtTerminal:
+        """Type a command at a terminal of so many cells; `more` goes to its environment."""
+        plain = {name: value for name, value in self.environment.items() if name not in {"COLUMNS", "NO_COLOR"}}
+        environment = {**plain, "TERM": "xterm-256color", **more}
+        return AtTerminal([sys.executable, "-m", "clawrack", *words], environment, rows=rows, columns=columns)
 
     def answers(self, agent: str, message: str, within: float) -> str:
         """Ask until the agent answers."""

@@ -1,19 +1,14 @@
 """What machines say cannot command the terminal: the real program, in a pseudo-terminal, byte for byte."""
 
 import os
-import pty
 import re
-import select
-import struct
 import sys
-import time
-from fcntl import ioctl
 from pathlib import Path
-from termios import TIOCSWINSZ
 
 import pytest
 
 from fleet.views import AgentView, MachineView, UsageRow
+from tests.terminal import AtTerminal
 from tui.state.heard import Message, Silent, Told, Used, Wished, WishedAgent, WishedMachine
 from tui.state.record import Recorder
 
@@ -28,7 +23,6 @@ HOSTILE = {
     "long": "W" * 200,
     "lines": "one\r\ntwo\x0bthree\u2028four",
 }
-PATIENCE = 60.0  # seconds for each step
 NOT_OURS = ("\x1b]0;", "\x1b]52", "\x9b", "\x9d", "\u202e", "\u2066", "\u200d", "\u2028")
 
 
@@ -66,36 +60,16 @@ def recording(path: Path) -> None:
     keeper.close()
 
 
-def bytes_of(words: list[str], keys: list[tuple[str, bytes]]) -> bytes:
+def bytes_of(words: list[str], keys: list[tuple[str, str]]) -> bytes:
     """What a program writes to its terminal of 120 by 40 while keys are pressed, each once a text has been written."""
-    pid, handle = pty.fork()
-    if pid == 0:
-        environment = {**os.environ, "TERM": "xterm-256color", "CLAWRACK_LANG": "en", "LC_ALL": "C.UTF-8"}
-        os.execve(words[0], words, environment)
-    ioctl(handle, TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    written = b""
-    for text, key in keys:
-        written += _read(handle, text.encode())
-        os.write(handle, key)
-    written += _read(handle, b"")
-    os.close(handle)
-    os.waitpid(pid, 0)
-    return written
-
-
-def _read(handle: int, text: bytes) -> bytes:
-    """Read until this text was written, or to the end where it is empty."""
-    end = time.monotonic() + PATIENCE
-    found = b""
-    while not text or text not in found:
-        left = end - time.monotonic()
-        assert left > 0, f"{text!r} was not written within {PATIENCE} s: {found!r}"
-        if select.select([handle], [], [], left)[0]:
-            try:
-                found += os.read(handle, 1 << 16)
-            except OSError:  # the program has ended
-                return found
-    return found
+    environment = {**os.environ, "TERM": "xterm-256color", "CLAWRACK_LANG": "en", "LC_ALL": "C.UTF-8"}
+    with AtTerminal(words, environment, rows=40, columns=120) as terminal:
+        for text, key in keys:
+            terminal.sees(text)
+            terminal.forget()
+            terminal.press(key)
+        terminal.ends()
+        return terminal.said
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +78,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> str:
     recording(path)
     words = [sys.executable, "-m", "clawrack", "tui", "--replay", str(path)]
     steps = [
-        ("dark 1", b"\r"),
-        ("Summary", b"q"),
-        ("a3", b"jjj\r"),
-        ("Summary", b"q"),
-        ("a3", b"8"),
-        ("events", b"\x11"),
+        ("dark 1", "\r"),
+        ("Summary", "q"),
+        ("a3", "jjj\r"),
+        ("Summary", "q"),
+        ("a3", "8"),
+        ("events", "\x11"),
     ]
     return bytes_of(words, steps).decode()
 

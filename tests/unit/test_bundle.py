@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import subprocess
 import sys
 import tarfile
@@ -24,6 +23,7 @@ from fleet.load import save_agent, save_machine
 from fleet.machine.port import Port, Ran
 from fleet.model import Agent, Machine
 from fleet.scrub_shapes import Sort
+from tests.terminal import AtTerminal
 
 SORTS = {*get_args(Sort), "machine", "agent", "host", "folder", "path"}
 SECRET = "hunter2hunter2"
@@ -199,17 +199,11 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("typed", "code"), [("no", 3), ("", 3), ("yes", 0)])
 def test_a_person_sees_every_file_and_is_asked_before_it_is_written(tmp_path: Path, typed: str, code: int) -> None:
-    ours, theirs = pty.openpty()
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "xterm", "CLAWRACK_LANG": "en"}
     line = [sys.executable, "-m", "clawrack", "support-bundle", "--out", str(tmp_path / "b.tar.gz")]
-    with subprocess.Popen(line, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        while b"Write it to" not in shown and (piece := os.read(ours, 4096)):
-            shown += piece
+    with AtTerminal(line, env) as terminal:
+        assert "controller/versions.json" in terminal.sees("Write it to")
         assert not (tmp_path / "b.tar.gz").exists()
-        os.write(ours, f"{typed}\n".encode())
-        assert process.wait(30) == code
-    os.close(ours)
-    assert b"controller/versions.json" in shown
+        terminal.press(f"{typed}\n")
+        assert terminal.ends() == code
     assert (tmp_path / "b.tar.gz").exists() == (code == 0)

@@ -64,14 +64,13 @@ def test_a_line_goes_on(shell: Shell, typed: str, meant: str) -> None:
 
 
 def test_names_that_begin_alike_are_listed_and_nothing_else(shell: Shell) -> None:
-    shell.type("clawrack agent stop he\t\t")
-    shell.sees("herald")
-    shown = shell.rests()
+    shell.press("clawrack agent stop he\t\t")
+    shown = shell.sees("herald") + shell.rests()
     assert "helper" in shown
     assert "quiet" not in shown
     assert "owned" not in shown
     for key in ("\x03", "\x15"):  # away with the line
-        shell.type(key)
+        shell.press(key)
         shell.rests()
 
 
@@ -85,7 +84,7 @@ def test_what_a_command_is_stands_beside_it_in_the_language_in_use(
     name: str, language: str, said: str, tmp_path: Path
 ) -> None:
     with opened(name, tmp_path, CLAWRACK_LANG=language) as shell:
-        shell.type("clawrack \t\t")
+        shell.press("clawrack \t\t")
         shell.sees(said)
 
 

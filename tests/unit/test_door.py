@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from clawrack.cli.terminal import width
 from fleet.base import words
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
 from fleet.base.secret import Secret
+from tests.terminal import AtTerminal
 
 CLAWRACK = [sys.executable, "-m", "clawrack"]
 
@@ -249,22 +249,8 @@ def fleet_of_one(home: Path) -> Path:
 
 def at_terminal(home: Path, line: Sequence[str], typed: str) -> tuple[int, str]:
     """Run a line at a terminal, type something, and return its exit code and what was shown."""
-    ours, theirs = pty.openpty()
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "xterm", "CLAWRACK_LANG": "en"}
-    with subprocess.Popen([*CLAWRACK, *line], env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        while b":" not in shown and (piece := _read(ours)):
-            shown += piece
-        os.write(ours, typed.encode())
-        while piece := _read(ours):
-            shown += piece
-    os.close(ours)
-    return process.returncode, shown.decode()
-
-
-def _read(end: int) -> bytes:
-    try:
-        return os.read(end, 4096)
-    except OSError:  # the other end is closed
-        return b""
+    with AtTerminal([*CLAWRACK, *line], env) as terminal:
+        terminal.sees(":")
+        terminal.press(typed)
+        return terminal.ends(), terminal.text
