@@ -60,6 +60,8 @@ def answer(house: House, head: Head, *, ours: bool) -> bytes | None:
     """
     if head.host not in house.hosts:
         return refusal(HTTPStatus.MISDIRECTED_REQUEST, "page.wrong_host")
+    if head.worker:  # it would outlive the agent, and see the token of the next one at this port
+        return refusal(HTTPStatus.FORBIDDEN, "page.no_worker")
     if not head.target.startswith(OURS):
         return None
     right = hmac.compare_digest(head.target.removeprefix(OURS).encode(), house.nonce.encode())

@@ -20,13 +20,15 @@ class Head(msgspec.Struct, frozen=True):
     """One request's head.
 
     Attributes:
-        raw: all of it, with the empty line.
+        raw: all of it, with the empty line, as it goes on: without cookies. A browser has one jar for all ports of this
+            computer, so they would be those of whatever else a person uses here.
         method: GET, POST …
         target: path and query.
         host: what the browser calls the place, in lower case; empty where it does not say.
         length: bytes of the body that follows.
         chunked: whether the body comes in chunks instead.
         upgrade: whether what follows is no HTTP any more (a WebSocket).
+        worker: whether a program is asked for that the browser keeps, and runs before it asks us (a service worker).
     """
 
     raw: bytes
@@ -36,6 +38,7 @@ class Head(msgspec.Struct, frozen=True):
     length: int = 0
     chunked: bool = False
     upgrade: bool = False
+    worker: bool = False
 
 
 def read(raw: bytes) -> Head:
@@ -56,14 +59,19 @@ def read(raw: bytes) -> Head:
         raise BadRequest
     upgrade = "upgrade" in ",".join(value.lower() for name, value in fields if name == "connection")
     return Head(
-        raw=raw,
+        raw=_without_cookies(raw) if any(name == "cookie" for name, _ in fields) else raw,
         method=words[0],
         target=words[1],
         host=_only(fields, "host"),
         length=int(length or "0"),
         chunked=bool(coding),
         upgrade=upgrade and any(name == "upgrade" for name, _ in fields),
+        worker=any(name == "service-worker" for name, _ in fields),
     )
+
+
+def _without_cookies(raw: bytes) -> bytes:
+    return b"\r\n".join(row for row in raw.split(b"\r\n") if row.partition(b":")[0].lower() != b"cookie")
 
 
 def _field(row: str) -> tuple[str, str]:
