@@ -396,7 +396,8 @@ END
             whole_clone
         else
             [ -f "$1" ] || stop 2 "There is no $1." "没有 $1。"
-            wheel=$1
+            case $1 in /*) wheel=$1 ;; *) wheel=$PWD/$1 ;; esac
+            cd "$home" || exit 5 # Python imports from the folder where it is started, and that may be anybody's
         fi
         take_lock
         : >"$log"

@@ -83,8 +83,11 @@ def _replayed(path: Path, speed: float) -> "Wiring":
 
 
 def _run(words: Sequence[str]) -> None:
-    """Run another line of ours in this terminal; where it failed, leave time to read why."""
-    code = subprocess.call([sys.executable, "-m", "clawrack", *words])
+    """Run another line of ours in this terminal, and nothing that lies in the folder where we are (-P).
+
+    Where it failed, leave time to read why.
+    """
+    code = subprocess.call([sys.executable, "-P", "-m", "clawrack", *words])
     if code:
         with contextlib.suppress(EOFError, KeyboardInterrupt):
             input(say("screen.shell_ended", code=code))

@@ -64,7 +64,7 @@ def _installer(architecture: Architecture) -> Sequence[str]:
         _PLATFORMS[architecture],
     )
     if importlib.util.find_spec("pip"):
-        return (sys.executable, "-m", "pip", *by_pip, *only)
+        return (sys.executable, "-P", "-m", "pip", *by_pip, *only)
     pip = shutil.which("pip3") or shutil.which("pip")
     if pip:
         return (pip, *by_pip, *only)
