@@ -133,11 +133,15 @@ class _Visit:
         """Learn the secrets that are kept there, so that they can be taken out of everything else by their value."""
         for key, file in self._told:
             owner = key.removesuffix(".secret").removeprefix("agent.")
-            if key.endswith(".secret"):
-                try:
-                    self._taken.secrets |= _values(Guard(self._port).reveal(owner, file) or b"")
-                except ClawrackError as error:
-                    self._taken.left_out[f"the secrets of {owner}"] = line(str(error))
+            if not key.endswith(".secret"):
+                continue
+            if time.monotonic() > self._until:
+                self._taken.left_out[f"the secrets of {owner}"] = "no time left"
+                continue
+            try:
+                self._taken.secrets |= _values(Guard(self._port).reveal(owner, file) or b"")
+            except ClawrackError as error:
+                self._taken.left_out[f"the secrets of {owner}"] = line(str(error))
 
     def _clock(self) -> dict[str, Any]:
         before = time.time()
@@ -193,7 +197,7 @@ def _values(content: bytes) -> set[str]:
     text = content.decode("utf-8", "replace")
     try:
         return set(texts(msgspec.json.decode(content)))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return {row.strip() for row in text.splitlines() if row.strip()}
 
 

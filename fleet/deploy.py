@@ -118,7 +118,7 @@ def secrets_of(guard: Guard, name: str, kind: Kind) -> dict[str, str]:
         return {}
     try:
         return msgspec.json.decode(held, type=dict[str, str])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ActionFailed("guard.failed", where=guard.port.name, machine=guard.port.name, reason="secrets") from error
 
 

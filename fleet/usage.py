@@ -32,7 +32,7 @@ def rows(machine: str, report: bytes) -> list[UsageRow]:
     """
     try:
         sums = sorted(msgspec.json.decode(report, type=_Report).usage, key=_BY)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ActionFailed("usage.no_report", where=machine, machine=machine) from error
     return [_row(machine, list(same)) for _, same in itertools.groupby(sums, _BY)]
 

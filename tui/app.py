@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.app import App
 
+from fleet.base.clean import clean
 from fleet.base.disk import replace
 from fleet.base.errors import ClawrackError
 from fleet.base.places import state
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 HOME = 2  # screens: Textual's own first one, and the fleet
 TICK = 0.25  # seconds
+LONGEST = 1000  # characters of a sentence that is shown for some seconds
 SLOW_TICK = 1.0  # at the end of somebody's SSH connection
 _SEVERE = {"done": "information", "already": "information", "failed": "error", "unknown": "warning"}
 
@@ -161,8 +163,8 @@ class FleetApp(App[None]):
             self.pull()
 
     def tell(self, text: str, severity: str = "information") -> None:
-        """Show a sentence for some seconds."""
-        self.notify(text, severity=severity, markup=False)  # pyright: ignore[reportArgumentType] - one of the three
+        """Show a sentence for some seconds, cleaned: a recording may hold any."""
+        self.notify(clean(text, LONGEST), severity=severity, markup=False)  # pyright: ignore[reportArgumentType] - one of the three
 
     def tell_end(self, message: Ended) -> None:
         """Show how an action ended."""

@@ -15,6 +15,7 @@ from fleet.doctor.symptoms import Expected, Symptoms
 
 YOUNG = 300  # seconds: a life as long as that makes the supervisor forget earlier failures
 OFTEN = 3  # starts by its supervisor that are worth a word although it runs by now
+LATEST = 1 << 36  # seconds since 1970 that still are a date
 LATELY = 3600  # seconds that an end, or a kill for memory, is told of
 _FRACTION = re.compile(r"\.\d+")
 
@@ -36,10 +37,10 @@ class _Case:
     def age(self) -> float:
         """For how many seconds it has run, by its machine's own clock; endless where that is not known."""
         try:
-            started = datetime.fromisoformat(_FRACTION.sub("", self.box.started))
-        except ValueError:
+            started = datetime.fromisoformat(_FRACTION.sub("", self.box.started)).timestamp()
+        except (ValueError, OverflowError):
             return float("inf")
-        return max(0.0, self.seen.now - started.timestamp()) if self.seen.now else float("inf")
+        return max(0.0, self.seen.now - started) if self.seen.now else float("inf")
 
     def ends(self, how: str) -> list[Ended]:
         """Its ends within the last hour."""
@@ -92,7 +93,7 @@ def _image(case: _Case) -> Iterator[Finding]:
 def _killed(case: _Case) -> Iterator[Finding]:
     killed, limit = case.ends("oom"), case.expected.kind.cage.memory >> 20
     if killed or (case.box.oom and case.box.state != "running"):
-        at = f" at {datetime.fromtimestamp(killed[-1].at, UTC):%H:%M:%S} UTC" if killed else ""
+        at = f" at {datetime.fromtimestamp(min(killed[-1].at, LATEST), UTC):%H:%M:%S} UTC" if killed else ""
         times = max(len(killed), 1)
         evidence = f"oom {times} times{at}, limit {limit} MB"
         yield found(

@@ -155,5 +155,5 @@ def _refusals(calls: Checkups, seen: Checkup) -> tuple[Refusal, ...]:
         return ()
     try:
         return tuple(msgspec.json.decode(calls.report() or b"{}", type=_Report).refusals)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return ()

@@ -54,7 +54,7 @@ def _routes(symptoms: Symptoms) -> Iterator[Finding]:
 
 def _refused(symptoms: Symptoms, refusal: Refusal, agents: list[str]) -> Finding:
     id_, severity = _SAID.get(refusal.status, ("route.failing", "warning"))
-    at = f"{datetime.fromtimestamp(min(refusal.at, 1 << 36), UTC):%Y-%m-%d %H:%M:%S} UTC"
+    at = f"{datetime.fromtimestamp(max(0, min(refusal.at, 1 << 36)), UTC):%Y-%m-%d %H:%M:%S} UTC"
     evidence = f"HTTP {refusal.status} at {at}, {refusal.times} times"
     more = {"route": refusal.route, "status": refusal.status, "agents": ", ".join(agents), "first": agents[0]}
     return found(symptoms, id_, severity, evidence, values={**more, "at": at})

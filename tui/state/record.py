@@ -103,7 +103,7 @@ def _messages(file: BinaryIO, where: str) -> Generator[Message]:
     for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 2):
         try:
             message: Message = decode(line)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             if not line.endswith(b"\n") and len(line) < LONGEST:
                 return  # cut off while it was written
             raise BadInput("recording.damaged", where=f"{where}:{number}") from error
@@ -118,7 +118,7 @@ def _messages(file: BinaryIO, where: str) -> Generator[Message]:
 def _check(line: bytes, where: str) -> None:
     try:
         head = msgspec.json.decode(line, type=Head)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise BadInput("recording.none", where=f"{where}:1") from error
     if head.clawrack != "recording":
         raise BadInput("recording.none", where=f"{where}:1")
