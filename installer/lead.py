@@ -1,9 +1,8 @@
 """Everything before the first change: which machine, what is it, does it fit, what would be done, is that wanted?"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 from msgspec import structs
 
@@ -13,21 +12,17 @@ from fleet.base.errors import Refused
 from fleet.base.event import Event, Listener
 from fleet.base.names import agent_name
 from fleet.base.words import say
-from fleet.images.recipe import Architecture
 from fleet.kinds import kind
 from fleet.machine.port import Port
 from fleet.machine.target import parse
 from fleet.model import HERE, Wish
 from installer.answers import Answers
 from installer.facts import Facts, look
-from installer.preflight import Need, judge, refuse
+from installer.preflight import judge, need_of, refuse
 from installer.provision import prepare
 from installer.reach import Reached
 from installer.wizard.interview import Back, Interview
 from installer.wizard.question import Option, Question
-
-ARCHITECTURES = frozenset(get_args(Architecture))
-"""Those that an image can be made for."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +132,9 @@ class Lead:
 
     def _fits(self, looked: Looked) -> None:
         """Judge the machine; what is in the way stops here, before anything is changed."""
-        needs = kind(self._answers.kind).needs
-        disk = needs.disk // 2 if looked.new else 0
-        wanted = Need(memory=needs.memory, data=disk, engine=disk, architectures=ARCHITECTURES)
+        wanted = need_of(kind(self._answers.kind))
+        if not looked.new:  # what it needs, it has
+            wanted = replace(wanted, data=0, engine=0)
         problems = judge(looked.facts, wanted)
         refuse(problems, looked.there.name)
         for problem in problems:
