@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from fleet.base.clean import line
+from fleet.base.clean import line, number
 from fleet.base.errors import ClawrackError
 from fleet.machine import containers
 from fleet.machine.guard import Guard, sentence
@@ -23,7 +23,6 @@ _STATES: dict[str, State] = {
     "dead": "dead",
 }
 """The engine's word for a container's state, and ours."""
-LONGEST_NUMBER = 19
 
 
 def observe(ports: dict[str, Callable[[], Port]], *, images: bool = False) -> tuple[Seen, dict[str, ClawrackError]]:
@@ -65,7 +64,7 @@ def read(pairs: Iterable[tuple[str, str]]) -> SeenMachine:
         meter=told.get("meter.release", ""),
         meter_image=told.get("meter.image", ""),
         meter_state=_STATES.get(told.get("meter.state", ""), "absent"),
-        free=_number(told.get("disk_free", "")) or 0,
+        free=number(told.get("disk_free", "")) or 0,
         firewall=told.get("firewall") == "ok",
     )
 
@@ -83,16 +82,12 @@ def _agent(name: str, told: dict[str, str]) -> SeenAgent:
         image=of("image"),
         state=_STATES.get(of("state"), "absent"),
         started=of("started_at"),
-        exit_code=_number(of("exit_code")),
+        exit_code=number(of("exit_code")),
         on_purpose=of("stopped") == "1",
         reason=sentence(of("reason"), of("reason.detail")),
         address=of("address"),
         subnet=of("subnet"),
     )
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < LONGEST_NUMBER else None
 
 
 def machine_view(

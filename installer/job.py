@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fleet.base.clean import pairs
 from fleet.base.errors import TimedOut, Unreachable
 from fleet.machine.port import Port
 from installer import remote
@@ -90,7 +91,7 @@ def _poll(port: Port, name: str, seconds: int) -> tuple[str, Ended, str]:
             time.sleep(_WIRE_PAUSE)
     else:
         raise AssertionError
-    found = remote.pairs(ran.out)
+    found = pairs(ran.out)
     by_key = dict(found)
     code = by_key.get("rc", "")
     return (

@@ -6,13 +6,12 @@ not fill with it.
 
 from pathlib import Path
 
-from fleet.base.clean import line
+from fleet.base.clean import line, pairs
 from fleet.base.errors import ActionFailed
 from fleet.machine.port import Port, Ran
 
 _SCRIPTS = Path(__file__).with_name("scripts")
 MOST_BYTES = 256 << 10
-_MOST_LINES = 2000
 _LONGEST = 500
 # $1 is a path; its folder is made, and the file replaced in one step
 _PUT = 'umask 077 && mkdir -p "${1%/*}" && cat >"$1.new" && mv "$1.new" "$1"'
@@ -61,12 +60,6 @@ def put(port: Port, path: str, content: bytes) -> None:
 def answers(out: bytes) -> dict[str, str]:
     """Return the ``key=value`` lines of an output, cleaned; the last of two values of one key counts."""
     return dict(pairs(out))
-
-
-def pairs(out: bytes) -> list[tuple[str, str]]:
-    """Return the ``key=value`` lines of an output in order, cleaned."""
-    split = [line(raw, _LONGEST).partition("=") for raw in out.split(b"\n")[:_MOST_LINES]]
-    return [(key, value) for key, sign, value in split if sign]
 
 
 def last_words(ran: Ran) -> str:

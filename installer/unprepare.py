@@ -3,6 +3,7 @@
 import dataclasses
 import time
 
+from fleet.base.clean import pairs
 from fleet.base.errors import ClawrackError
 from fleet.base.event import Event, Kind, Listener
 from fleet.machine.port import Port
@@ -50,7 +51,7 @@ def _notes(port: Port, *, keep: bool) -> frozenset[tuple[str, str]]:
         return frozenset()  # a login that sudo allows the guard alone
     if keep and notes:
         remote.put(port, SAVED_NOTES, notes)
-    return frozenset(remote.pairs(notes))
+    return frozenset(pairs(notes))
 
 
 class _Teller:

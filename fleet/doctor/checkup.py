@@ -4,10 +4,8 @@ from collections import defaultdict
 
 import msgspec
 
-from fleet.base.clean import line
+from fleet.base.clean import number, pairs
 
-LONGEST_NUMBER = 19
-_MOST_LINES = 20_000
 _LONGEST = 140_000  # characters: a file of 64 KiB in hexadecimal, and its name
 
 
@@ -158,20 +156,13 @@ def read(out: bytes) -> Checkup:
     )
 
 
-def number(text: str) -> int | None:
-    """Return a number that was said, None where it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < LONGEST_NUMBER else None
-
-
 class _Told:
     """The ``key=value`` lines, cleaned."""
 
     def __init__(self, out: bytes) -> None:
         self._values: dict[str, list[str]] = defaultdict(list)
-        for text in out.split(b"\n")[:_MOST_LINES]:
-            key, sign, value = line(text, _LONGEST).partition("=")
-            if sign:
-                self._values[key].append(value)
+        for key, value in pairs(out, _LONGEST):
+            self._values[key].append(value)
 
     def one(self, key: str) -> str:
         return self._values[key][-1] if key in self._values else ""

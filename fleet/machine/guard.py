@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from fleet.base import formats
-from fleet.base.clean import line
+from fleet.base.clean import line, number, pairs
 from fleet.base.errors import ActionFailed, ClawrackError, OurBug, Refused
 from fleet.base.words import find, say
 from fleet.machine.port import Port
@@ -21,7 +21,6 @@ GUARD = "/usr/local/lib/clawrack/guard.sh"
 Fate = Literal["keep", "erase"]
 Said = dict[str, str]
 _BAD_INPUT, _REFUSED = 2, 3
-_LONGEST = 10  # digits of a format's number
 _STOP = 400.0  # seconds: OpenClaw may take 330 to finish what it does
 _NO_COMMAND = 127  # what shells end with where there is no such command; sudo says so in words
 
@@ -139,9 +138,8 @@ class Guard:
 
     def _known(self, said: Said) -> None:
         """Refuse a guard that keeps its state in a newer format than we know; one that says nothing is of the first."""
-        version = said.get("version", "")
-        found = int(version) if version.isascii() and version.isdigit() and len(version) < _LONGEST else 1
-        formats.check("machine-state", formats.Said(found), self.port.name)
+        found = number(said.get("version", ""))
+        formats.check("machine-state", formats.Said(1 if found is None else found), self.port.name)
 
     def usage(self) -> bytes:
         """Return the meter's own report, JSON."""
@@ -175,12 +173,6 @@ class Guard:
         if code == _REFUSED:
             return Refused("guard.refused", where=where, machine=where, verb=verb, reason=told)
         return ActionFailed("guard.failed", where=where, machine=where, verb=verb, reason=told)
-
-
-def pairs(out: bytes) -> list[tuple[str, str]]:
-    """Return the ``key=value`` lines of a guard's answer, cleaned, in order."""
-    split = (line(text, 1000).partition("=") for text in out.split(b"\n") if b"=" in text)
-    return [(key, value) for key, _, value in split]
 
 
 def parse(out: bytes) -> Said:

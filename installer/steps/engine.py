@@ -1,6 +1,6 @@
 """Docker is started, will be at every boot, and answers."""
 
-from fleet.base.clean import line
+from fleet.base.clean import line, pairs
 from fleet.base.errors import ActionFailed
 from installer import remote
 from installer.steps.step import NOTES, Machine, Removal, Say, Tell
@@ -30,7 +30,7 @@ class Engine:
         del say
         ran = remote.run(machine.port, "engine.sh", "up", NOTES, str(_SECONDS), timeout=_SECONDS * 3.0)
         if ran.code:
-            reasons = [value for key, value in remote.pairs(ran.out) if key == "reason"]
+            reasons = [value for key, value in pairs(ran.out) if key == "reason"]
             raise ActionFailed("docker.not_starting", where=machine.name, reason=line(" ".join(reasons), 600) or "-")
 
     def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:  # noqa: ARG002 - the form of a step

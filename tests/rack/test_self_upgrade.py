@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fleet import observe
-from fleet.machine.guard import pairs
+from fleet.base.clean import pairs
 from installer.steps.guard import packed
 from tests.rack import tinykinds
 from tests.rack.controller import Controller

@@ -14,12 +14,13 @@ import pytest
 from fleet import journal, load, observe
 from fleet.actions import Stop
 from fleet.base import formats
+from fleet.base.clean import pairs
 from fleet.base.errors import BadInput, Refused
 from fleet.base.words import LANGUAGES, catalogue
 from fleet.images.archive import Built
 from fleet.images.cache import Cache
 from fleet.kinds import home_of, kind
-from fleet.machine.guard import Guard, pairs
+from fleet.machine.guard import Guard
 from fleet.machine.pins import Pins
 from fleet.machine.port import Ran
 from fleet.machine.target import Target

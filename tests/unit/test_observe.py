@@ -2,9 +2,9 @@ import re
 
 import pytest
 
+from fleet.base.clean import pairs
 from fleet.base.words import find
 from fleet.gate import parse
-from fleet.machine.guard import pairs
 from fleet.observe import read
 from templates import path
 
