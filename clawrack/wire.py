@@ -116,9 +116,19 @@ def _graves() -> Keeper:
 
     def trust(tomb: Tomb) -> None:
         from fleet.machine import hostkey  # noqa: PLC0415 - see _port
+        from fleet.machine.pins import Unknown, refusal  # noqa: PLC0415 - likewise
 
-        if tomb.host_key:
-            pins().pin(tomb.stem, Target(tomb.address, tomb.port, tomb.user), hostkey.parse(tomb.host_key))
+        if not tomb.host_key:
+            return
+        known, key = pins(), hostkey.parse(tomb.host_key)
+        target = Target(tomb.address, tomb.port, tomb.user)
+        verdict = known.judge(tomb.stem, target, key)
+        if isinstance(verdict, Unknown):
+            known.pin(tomb.stem, target, key)
+        elif error := refusal(
+            verdict, target, key
+        ):  # a tombstone is from the folder: it takes no other machine's place
+            raise error
 
     return Keeper(key_of, lambda name: pins().forget(name), trust, _visit)
 

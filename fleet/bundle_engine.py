@@ -1,12 +1,15 @@
 """What a machine's Docker engine tells for a support bundle: only what is on a list, for its answers hold much more."""
 
-from collections.abc import Generator, Iterator
+import re
+import threading
+from collections import deque
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed
-from fleet.machine import containers
+from fleet.machine import containers, written
 from fleet.machine.port import Port
 
 _VERSION = ("Version", "ApiVersion", "MinAPIVersion", "Os", "Arch", "KernelVersion", "GitCommit", "BuildTime")
@@ -23,7 +26,7 @@ _HOST = (
 )  # fmt: skip
 _MOUNT = ("Type", "Destination", "Mode", "RW")
 _NETWORK = ("IPAddress", "IPPrefixLen", "Gateway")
-_LONGEST = 1 << 18
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 Told = dict[str, Any]
 
 
@@ -58,22 +61,27 @@ def ours(port: Port, machine: str) -> list[Told]:
 
 
 def names(told: object) -> list[str]:
-    """Return the names of the containers that `ours` returned."""
-    return [str(one["name"]) for one in cast("list[Told]", told or [])]
+    """Return the names of the containers that `ours` returned; it becomes a file's, so it must be plain."""
+    return [name for one in cast("list[Told]", told or []) if _NAME.fullmatch(name := str(one["name"]))]
 
 
-def log(port: Port, container: str, rows: int) -> list[str]:
-    """Return the last lines of a container's log.
+def log(port: Port, container: str, rows: int, seconds: float) -> list[str]:
+    """Return the last lines of a container's log, of one that has no end those that came in so many seconds.
 
     Raises:
         ActionFailed: the engine said no.
         Unreachable: it does not answer.
     """
-    kept = b""
-    with _told(port):
-        for piece in cast("Iterator[bytes]", port.docker().logs(container, stream=True, follow=False, tail=rows)):
-            kept = (kept + piece)[-_LONGEST:]
-    return kept.decode("utf-8", "replace").splitlines()
+    found = written.log(port, container, written.Span(tail=rows), follow=False)
+    clock = threading.Timer(max(0.0, seconds), found.stop)
+    clock.daemon = True
+    clock.start()
+    try:
+        kept = deque((one.text for one in found), rows)
+    finally:
+        clock.cancel()
+        found.stop()
+    return [text.decode("utf-8", "replace") for text in kept]
 
 
 def _container(seen: Told) -> Told:

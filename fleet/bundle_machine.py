@@ -18,6 +18,7 @@ from fleet.machine.port import Port
 from fleet.scrub_log import without_content
 
 SECONDS = 90.0  # for one machine: what has not been asked by then is left out
+LOG_SECONDS = 30.0  # for one log
 ROWS = 300  # of a log or a journal
 _ROW = 500  # characters of one of them
 _CAP = 1 << 18
@@ -176,7 +177,7 @@ class _Visit:
         return self._words(*words, "-u", "clawrack-*", "-u", "docker.service", root=True)  # an older guard
 
     def _log(self, container: str) -> str:
-        rows = engine.log(self._port, container, ROWS)
+        rows = engine.log(self._port, container, ROWS, min(LOG_SECONDS, self._until - time.monotonic()))
         ours = container == "clawrack-meter"
         return "\n".join(clean(row, _ROW) if ours else without_content(clean(row, _ROW)) for row in rows) + "\n"
 

@@ -18,6 +18,7 @@ from fleet.base.yaml import read
 Source = Literal["auto", "registry", "build"]
 FORMAT = 1
 KIND = "openclaw"
+_LONGEST = 1024  # characters of a password
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,12 +61,18 @@ class SecretFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             BadInput: there is none there.
         """
+        place = (f"${self.env}" if self.env else self.file) or "…"
         try:
-            value = os.environ[self.env] if self.env else Path(self.file).expanduser().read_text(encoding="utf-8")
+            value = (os.environ[self.env] if self.env else self._content()).strip("\r\n")
         except (KeyError, OSError, UnicodeDecodeError) as error:
-            place = f"${self.env}" if self.env else self.file
-            raise BadInput("answers.no_secret", where=where, place=place or "…") from error
-        return Secret(value.strip("\r\n"))
+            raise BadInput("answers.no_secret", where=where, place=place) from error
+        if not value or len(value) > _LONGEST or "\n" in value:  # a private key is no password for a machine to hear
+            raise BadInput("answers.no_secret", where=where, place=place)
+        return Secret(value)
+
+    def _content(self) -> str:
+        with Path(self.file).expanduser().open(encoding="utf-8", newline="") as file:
+            return file.read(_LONGEST + 3)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -1,5 +1,6 @@
 """What is wrong with a machine itself: engine, disks, clock, guard, lease, its networks. Pure."""
 
+import shlex
 from collections.abc import Iterator
 
 from fleet.doctor.checkup import Disk
@@ -53,11 +54,11 @@ def _disks(symptoms: Symptoms) -> Iterator[Finding]:
         if full:
             used = f"{100 * (1 - disk.free / disk.size):.0f}"
             evidence = f"{place} {disk.free >> 10}/{disk.size >> 10} MB"
-            values = {"used": used, "free": disk.free >> 10, "mount": disk.mount}
+            values = {"used": used, "free": disk.free >> 10, "mount": shlex.quote(disk.mount)}
             yield found(symptoms, _DISKS[name][0], full, evidence, values=values)
         if crowded:
             evidence = f"{place} {disk.inodes_free}/{disk.inodes} inodes"
-            values = {"free": disk.inodes_free, "mount": disk.mount}
+            values = {"free": disk.inodes_free, "mount": shlex.quote(disk.mount)}
             yield found(symptoms, _DISKS[name][1], crowded, evidence, values=values)
 
 
@@ -110,5 +111,5 @@ def _strangers(symptoms: Symptoms) -> Iterator[Finding]:
         box = net.removeprefix("clawrack-") if net != "clawrack" else "meter"
         ours = {f"clawrack-{name}{end}" for name in ("meter", box) for end in ("", ".next")}
         if container not in ours:
-            values = {"container": container, "network": net}
+            values = {"container": shlex.quote(container), "network": shlex.quote(net)}  # they stand in a command
             yield found(symptoms, "network.stranger", "error", f"{container} on {net}", values=values)

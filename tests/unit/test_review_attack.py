@@ -1,32 +1,46 @@
 """What a hostile machine, agent, page, file or neighbour might try, one attempt each."""
 
 import asyncio
+import contextlib
+import shlex
 import shutil
 import subprocess
+import threading
+import time
+from base64 import b64encode
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+import docker
 import pytest
 
+from clawrack import wire
 from clawrack.cli import tui
 from clawrack.cli.logs import _local  # pyright: ignore[reportPrivateUsage] - a traceback was here
-from fleet import tombs, usage
-from fleet.base.errors import ActionFailed, BadInput, ClawrackError
+from fleet import bundle_engine, tombs, usage
+from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused
 from fleet.base.words import say
 from fleet.bundle_machine import _values  # pyright: ignore[reportPrivateUsage] - likewise
 from fleet.doctor.judge import judge
 from fleet.doctor.symptoms import Refusal
+from fleet.doctor.words import told
 from fleet.kinds import Page
-from fleet.machine import written
+from fleet.machine import hostkey, written
+from fleet.machine.target import Target
 from fleet.model import Machine
 from fleet.page.answers import House, answer
 from fleet.page.requests import read
+from installer.answers import SecretFrom
 from tests.unit.doctor_cases import Case, expected, symptoms
 from tui.app import FleetApp
 from tui.state import record
 from tui.state.heard import Ended, Message
 from tui.watch import Put, Replay
 from tui.wiring import Wiring
+
+if TYPE_CHECKING:
+    from fleet.machine.port import Port
 
 DEEP = b"[" * 5000 + b"]" * 5000
 INSTALL_SH = Path(__file__).parents[2] / "install.sh"
@@ -70,6 +84,21 @@ def test_no_moment_ends_the_doctor(case: Case) -> None:
     assert judge([symptoms(case)], []).machines == 1
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case((), more=("hangs=clawrack;reboot x`reboot` $(reboot)",)),
+        Case((), swap={"disk.state=": "disk.state=1000 1 /dev/x /;reboot"}),
+        Case((), swap={"inodes.state=": "inodes.state=1000 1", "disk.state=": "disk.state=1000 1 /dev/x /$(reboot)"}),
+    ],
+)
+def test_what_a_machine_calls_things_is_no_command_of_the_person(case: Case) -> None:
+    commands = [told(one).command for one in judge([symptoms(case)], []).findings]
+    assert any("reboot" in command for command in commands)
+    for command in commands:
+        assert not {"reboot", ";", "`reboot`"} & set(shlex.shlex(command, punctuation_chars=";`$()")), command
+
+
 def test_json_as_deep_as_a_well_ends_nobody(tmp_path: Path) -> None:
     with pytest.raises(ActionFailed):
         usage.rows("pc-1", b'{"x":' + DEEP + b"}")
@@ -80,7 +109,61 @@ def test_json_as_deep_as_a_well_ends_nobody(tmp_path: Path) -> None:
         list(record.read(path))
 
 
+class _Endless(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"\x01\0\0\0\0\0\0\x02x\n")
+                time.sleep(0.01)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        del format, args
+
+
+def test_a_log_without_an_end_is_part_of_a_bundle_all_the_same() -> None:
+    class Far:
+        name = "pc-1"
+
+        def docker(self) -> docker.APIClient:
+            return docker.APIClient(f"http://127.0.0.1:{server.server_port}", version="1.43", timeout=20)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Endless)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    begun = time.monotonic()
+    assert bundle_engine.log(cast("Port", Far()), "clawrack-ada", 5, 0.5) == ["x"] * 5
+    assert time.monotonic() - begun < 10
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_container_whose_name_is_a_path_is_no_file_of_a_bundle() -> None:
+    told = [{"name": name} for name in ("clawrack-ada", "../../.bashrc", "/etc/x", "a\nb", "", ".x")]
+    assert bundle_engine.names(told) == ["clawrack-ada"]
+
+
 # --- a fleet's folder from elsewhere ---
+
+
+KEYS = ["ssh-ed25519 " + b64encode(b"\0\0\0\x0bssh-ed25519" + bytes([n]) * 36).decode() for n in (1, 2)]
+
+
+@pytest.mark.parametrize(("address", "key"), [("192.0.2.1", KEYS[1]), ("192.0.2.66", KEYS[0])])
+def test_a_tombstone_takes_no_other_machines_host_key_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, key: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    good = Target("192.0.2.1")
+    wire.pins().pin("good", good, hostkey.parse(KEYS[0]))
+    graves = wire.open_fleet(tmp_path / "fleet").graves
+    with pytest.raises(Refused):
+        graves.trust(tombs.Tomb(name="pc-7", address=address, id="a1b2c3d4", host_key=key))
+    assert str(wire.pins().key_of("good", good)) == KEYS[0]
+    graves.trust(tombs.Tomb(name="pc-7", address="192.0.2.9", id="a1b2c3d4", host_key=KEYS[1]))
+    graves.trust(tombs.Tomb(name="pc-7", address="192.0.2.9", id="a1b2c3d4", host_key=KEYS[1]))
+    assert str(wire.pins().key_of("pc-7-a1b2c3d4", Target("192.0.2.9"))) == KEYS[1]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +226,7 @@ def test_what_an_action_of_a_recording_ended_with_cannot_command_the_terminal() 
     def foreseen(error: BaseException) -> ClawrackError:
         raise error
 
-    async def told() -> list[str]:
+    async def shown_by_the_screen() -> list[str]:
         app = FleetApp(Wiring(source=source, hands=None, foreseen=foreseen, run=lambda _: None))
         async with app.run_test() as pilot:
             for _ in range(50):
@@ -152,7 +235,7 @@ def test_what_an_action_of_a_recording_ended_with_cannot_command_the_terminal() 
                     break
             return [one.message for one in app._notifications]  # pyright: ignore[reportPrivateUsage] - likewise
 
-    (shown,) = asyncio.run(told())
+    (shown,) = asyncio.run(shown_by_the_screen())
     assert "title" in shown
     assert shown.isprintable()
 
@@ -182,3 +265,17 @@ def test_a_wheel_is_installed_by_nothing_that_lies_in_the_folder_where_it_is_typ
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, "0" * 64 in done.stderr) == (3, True), done.stderr
     assert not (tmp_path / "was").exists()
+
+
+# --- an answers file from elsewhere ---
+
+
+@pytest.mark.parametrize("text", ["-----BEGIN KEY-----\nabc\n-----END KEY-----\n", "", "\n", "x" * 5000])
+def test_what_is_no_password_is_sent_to_no_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / "key").write_text(text)
+    monkeypatch.setenv("SOME", text)
+    for source in (SecretFrom(file=str(tmp_path / "key")), SecretFrom(env="SOME"), SecretFrom(file="/dev/zero")):
+        with pytest.raises(BadInput):
+            source.fetch("a.yaml")
+    (tmp_path / "key").write_text("pass word\r\n")
+    assert SecretFrom(file=str(tmp_path / "key")).fetch("a.yaml").reveal() == "pass word"
