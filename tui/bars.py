@@ -30,6 +30,7 @@ class Bar(Static):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__("", id=id, markup=False)
+        self._shown: Content | None = None
 
     def put(self, parts: Iterable[Part], right: Sequence[Part] = ()) -> None:
         """Show these pieces, others at the right end; the left ones give way."""
@@ -37,7 +38,10 @@ class Bar(Static):
         room = max(0, self.screen.size.width - cell_len(tail) - 1)
         left = cut_parts(parts, room)
         gap = room - sum(cell_len(part.text) for part in left)
-        self.update(Content.assemble(*left, " " * gap, *right, " " if right else ""))
+        content = Content.assemble(*left, " " * gap, *right, " " if right else "")
+        if content != self._shown:
+            self._shown = content
+            self.update(content, layout=False)  # it is one line, whatever it says: nothing else has to move
 
 
 def cut_parts(parts: Iterable[Part], room: int) -> list[Part]:
