@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, collapse_addresses
 
 from installer.detect import Verdict
 from installer.facts import Facts
-from installer.preflight.problem import Need, Problem, Problems
+from installer.preflight.problem import Need, Problem, Problems, plain
 
 POOLS = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 """Where subnets for agents may come from."""
@@ -19,7 +19,9 @@ def packages(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
     """Who holds the package manager, and does the mirror answer."""
     busy = facts.get("apt_busy").split(" ")
     if busy[0] not in {"", "0", "no"}:
-        yield Problem("wait", "preflight.apt_busy", {"pid": busy[0], "process": busy[1] if len(busy) > 1 else "?"})
+        yield Problem(
+            "wait", "preflight.apt_busy", {"pid": plain(busy[0]), "process": busy[1] if len(busy) > 1 else "?"}
+        )
     mirror = facts.get("net_apt")
     if mirror.startswith("no-sources"):
         yield Problem("fix", "preflight.no_sources", {})

@@ -4,7 +4,7 @@ import re
 
 from installer.detect import Verdict
 from installer.facts import Facts
-from installer.preflight.problem import Need, Problem, Problems
+from installer.preflight.problem import Need, Problem, Problems, plain
 
 OLDEST = (20, 10)
 """Docker's release on Debian 11, the oldest that the cage was proven on."""
@@ -15,7 +15,7 @@ def engine(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
     """No engine of a sort that the cage does not hold in."""
     security = facts.get("docker.security")
     if "name=rootless" in security or (facts.get("docker.rootless") and not facts.get("docker.sock")):
-        yield Problem("fix", "preflight.rootless", {"user": facts.get("user") or "?"})
+        yield Problem("fix", "preflight.rootless", {"user": plain(facts.get("user"))})
     if "name=userns" in security or facts.get("docker.userns"):
         yield Problem("fix", "preflight.userns", {"value": facts.get("docker.userns") or "userns-remap"})
     if "/snap/" in facts.get("docker.link") or facts.tool("docker").startswith("/snap/"):
@@ -34,4 +34,4 @@ def driver(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
 def numbers(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
     """On a NAS the number that most images run as is often the owner's own login."""
     if verdict.os.value in _NAS and facts.get("uid_1000"):
-        yield Problem("warn", "preflight.uid", {"user": facts.get("uid_1000")})
+        yield Problem("warn", "preflight.uid", {"user": plain(facts.get("uid_1000"))})

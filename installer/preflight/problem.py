@@ -1,5 +1,6 @@
 """What is going to be put on a machine, and what may stand in its way."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -45,6 +46,11 @@ class Problem:
     severity: Severity
     key: str
     params: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+def plain(text: str) -> str:
+    """Return a login or a number of a machine, where it may stand in a command that a person types; else ``?``."""
+    return text if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text) else "?"
 
 
 Problems = Iterator[Problem]

@@ -1,5 +1,6 @@
 """Is there room on the right disks, and are they sound?"""
 
+import shlex
 from dataclasses import dataclass
 
 from installer.detect import Verdict
@@ -29,9 +30,9 @@ def disks(facts: Facts, _verdict: Verdict, need: Need) -> Problems:
         if disk is None:
             continue
         if disk.read_only:
-            yield Problem("fix", "preflight.read_only", {"path": disk.mount})
+            yield Problem("fix", "preflight.read_only", {"path": shlex.quote(disk.mount)})
         elif disk.room < bytes_needed:
-            mib = {"path": disk.mount, "have": disk.room // MIB, "need": bytes_needed // MIB}
+            mib = {"path": shlex.quote(disk.mount), "have": disk.room // MIB, "need": bytes_needed // MIB}
             yield Problem("fix", "preflight.disk", mib)
     guard = _disk(facts, ("/usr/local", "/"))
     if guard and guard.read_only and not (data and data.read_only and data.mount == guard.mount):

@@ -5,7 +5,7 @@ import re
 from installer.detect import Verdict
 from installer.detect.system import base
 from installer.facts import Facts
-from installer.preflight.problem import Need, Problem, Problems
+from installer.preflight.problem import Need, Problem, Problems, plain
 
 _OLDEST = {"debian": 11, "ubuntu": 20}
 _SUPPORTED = frozenset({"debian", "ubuntu", "rpi_os", "armbian", "dietpi", "omv"})
@@ -98,7 +98,7 @@ def kernel(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
 def rights(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
     """Root, or a way to it."""
     if verdict.os.value in _SUPPORTED and facts.get("sudo") == "none":
-        yield Problem("fix", "preflight.no_root", {"user": facts.get("user") or "?"})
+        yield Problem("fix", "preflight.no_root", {"user": plain(facts.get("user"))})
 
 
 def container(facts: Facts, verdict: Verdict, _need: Need) -> Problems:

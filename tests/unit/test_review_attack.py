@@ -31,7 +31,10 @@ from fleet.machine.target import Target
 from fleet.model import Machine
 from fleet.page.answers import House, answer
 from fleet.page.requests import read
+from installer import preflight
 from installer.answers import SecretFrom
+from installer.facts import Facts
+from installer.preflight import fit
 from tests.unit.doctor_cases import Case, expected, symptoms
 from tui.app import FleetApp
 from tui.state import record
@@ -279,3 +282,19 @@ def test_what_is_no_password_is_sent_to_no_machine(tmp_path: Path, monkeypatch: 
             source.fetch("a.yaml")
     (tmp_path / "key").write_text("pass word\r\n")
     assert SecretFrom(file=str(tmp_path / "key")).fetch("a.yaml").reveal() == "pass word"
+
+
+# --- a machine that says strange things to the probe ---
+
+
+@pytest.mark.parametrize("evil", ["x; reboot", "x$(reboot)", "x'; reboot #", "x`reboot`"])
+def test_what_a_probe_says_is_no_command_of_the_person(evil: str) -> None:
+    said = {
+        "uname_s": "Linux", "uname_m": "x86_64", "os.ID": "debian", "os.VERSION_ID": "12", "sudo": "none", "user": evil,
+        "uid_1000": evil, "apt_busy": evil, "df./": f"/dev/x 1000 1 /{evil} rw".replace("; ", ";"),
+    }  # fmt: skip
+    problems = fit("openclaw", preflight.judge(Facts(said), preflight.Need(data=10**9))).problems
+    assert {"preflight.no_root", "preflight.apt_busy", "preflight.disk"} <= {one.key for one in problems}
+    for one in problems:
+        words = shlex.shlex(one.next.replace("swapon", ""), punctuation_chars=";`$()")
+        assert "reboot" not in set(words), one
