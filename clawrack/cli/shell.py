@@ -92,14 +92,14 @@ def _at_terminal() -> bool:
 
 
 def _on_terminal(start: Start) -> int:
-    from fleet.machine import shell_tty  # noqa: PLC0415 - a help page does without
+    from fleet.machine.shell import tty  # noqa: PLC0415 - a help page does without
 
-    with start(window=shell_tty.window()) as far:
-        return shell_tty.lend(far)
+    with start(window=tty.window()) as far:
+        return tty.lend(far)
 
 
 def _on_pipes(start: Start) -> int:
-    from fleet.machine.shell_talk import Near, talk  # noqa: PLC0415 - likewise
+    from fleet.machine.shell.talk import Near, talk  # noqa: PLC0415 - likewise
 
     sys.stdout.flush()
     with start() as far:
@@ -107,7 +107,7 @@ def _on_pipes(start: Start) -> int:
 
 
 def _as_json(start: Start) -> int:
-    from fleet.machine.shell_talk import Near, talk  # noqa: PLC0415 - likewise
+    from fleet.machine.shell.talk import Near, talk  # noqa: PLC0415 - likewise
 
     outputs = (bytearray(), bytearray())
     whole = True

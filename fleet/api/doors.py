@@ -11,7 +11,7 @@ from fleet.base.errors import ActionFailed, Refused, Unreachable
 from fleet.base.event import Listener, ignore
 from fleet.machine.port import Window
 from fleet.machine.process import Session
-from fleet.machine.shell_agent import inside
+from fleet.machine.shell.agent import inside
 from fleet.model import Wish
 from fleet.page import Open, opened, spare
 
@@ -62,7 +62,7 @@ class Doors(Acts):
     def shell(
         self, name: str, words: Sequence[str] = (), *, window: Window | None = None
     ) -> AbstractContextManager[Session]:
-        """Start a command, or a shell, in an agent's container, as its user; see `fleet.machine.shell_agent.inside`.
+        """Start a command, or a shell, in an agent's container, as its user; see `fleet.machine.shell.agent.inside`.
 
         Raises:
             BadInput: there is no such agent.

@@ -11,10 +11,11 @@ from typing import IO, TYPE_CHECKING, cast
 
 from fleet.base.errors import ActionFailed, ClawrackError, Unreachable
 from fleet.base.secret import Secret
-from fleet.machine import process, quote, shell, sudo
+from fleet.machine import process, quote, sudo
 from fleet.machine.port import MIB, Channel, Ran, Window
 from fleet.machine.process import Deadline, Session
-from fleet.machine.shell_local import LocalTerminal, login_shell
+from fleet.machine.shell.begin import OPENING, Ahead, Rise
+from fleet.machine.shell.local import LocalTerminal, login_shell
 from fleet.machine.socketlike import ProcessSocket
 
 if TYPE_CHECKING:
@@ -200,15 +201,15 @@ class LocalPort:
     @contextlib.contextmanager
     def session(self, words: Sequence[str], *, window: Window | None = None, root: bool = False) -> Generator[Session]:
         """Start a command, or the login's shell, for the caller to talk to; see Port."""
-        deadline = Deadline(self._name, shell.OPENING)
+        deadline = Deadline(self._name, OPENING)
         if window is None:
             try:
                 with self._started(words or login_shell(), root, deadline) as (child, said):
-                    yield shell.Ahead(child, b"", said)
+                    yield Ahead(child, b"", said)
             except _NotStarted as error:
                 raise ActionFailed("shell.not_started", where=self._name, code=error.code, said=error.said) from error
             return
-        rise = shell.Rise(self._sudo_password) if root and _needs_sudo() else None
+        rise = Rise(self._sudo_password) if root and _needs_sudo() else None
         terminal = LocalTerminal(rise.words(words) if rise else words or login_shell(), window)
         try:
             yield rise.over(terminal, self._name, deadline) if rise else terminal

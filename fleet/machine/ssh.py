@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from fleet.base import clean
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, TimedOut, Unreachable, WireCut
 from fleet.base.secret import Secret
-from fleet.machine import opening, process, quote, shell, sudo, transport
+from fleet.machine import opening, process, quote, sudo, transport
 from fleet.machine.hostkey import HostKey
 from fleet.machine.login import Login
 from fleet.machine.port import MIB, Ran, Window
 from fleet.machine.process import Deadline, Session
+from fleet.machine.shell.begin import Ahead, Rise
 from fleet.machine.socketlike import ProcessSocket
 from fleet.machine.stream import Stream
 from fleet.machine.target import Target
@@ -108,9 +109,9 @@ class SshPort:
         deadline = Deadline(self._name, opening.ALL_OF_IT)
         if window is None:
             with self._started(words, root, deadline) as (stream, said):
-                yield shell.Ahead(stream, b"", said)
+                yield Ahead(stream, b"", said)
             return
-        rise = shell.Rise(self._sudo_password) if root and self._needs_sudo() else None
+        rise = Rise(self._sudo_password) if root and self._needs_sudo() else None
         line = quote.line(rise.words(words) if rise else words) if words else None
         with self._executing(self.connect(deadline), line, deadline, window) as stream:
             yield rise.over(stream, self._name, deadline) if rise else stream

@@ -15,7 +15,7 @@ from fleet.machine import hostkey
 from fleet.machine.keys import ControllerKey
 from fleet.machine.login import KeyLogin
 from fleet.machine.port import Window
-from fleet.machine.shell_talk import Near, talk
+from fleet.machine.shell.talk import Near, talk
 from fleet.machine.ssh import SshPort
 from fleet.machine.target import Target
 from tests.rack import faults, tinykinds

@@ -13,9 +13,9 @@ from fleet.base.errors import ActionFailed, ClawrackError, Refused, TimedOut, Wi
 from fleet.machine.local import LocalPort
 from fleet.machine.port import Port, Ran, Window
 from fleet.machine.process import Deadline
-from fleet.machine.shell import begun
-from fleet.machine.shell_agent import inside
-from fleet.machine.shell_talk import Near, talk
+from fleet.machine.shell.agent import inside
+from fleet.machine.shell.begin import begun
+from fleet.machine.shell.talk import Near, talk
 
 WINDOW = Window(101, 33, "xterm-256color")
 
@@ -167,7 +167,7 @@ def guard(folder: Path, script: str) -> str:
 def refused(
     port: Port, folder: Path, script: str, monkeypatch: pytest.MonkeyPatch, window: Window | None
 ) -> ClawrackError:
-    monkeypatch.setattr("fleet.machine.shell_agent.GUARD", guard(folder, script))
+    monkeypatch.setattr("fleet.machine.shell.agent.GUARD", guard(folder, script))
     with pytest.raises(ClawrackError) as caught, inside(port, "ant", window=window):
         pass
     return caught.value
@@ -196,7 +196,7 @@ def test_nothing_before_the_mark_is_shown_and_nothing_after_it_is_lost(
     port: Port, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: Window | None
 ) -> None:
     script = 'echo "a lecture"; echo "$3" >&2; echo first; cat; exit 6'
-    monkeypatch.setattr("fleet.machine.shell_agent.GUARD", guard(tmp_path, script))
+    monkeypatch.setattr("fleet.machine.shell.agent.GUARD", guard(tmp_path, script))
     out = bytearray()
     with inside(port, "ant", ("x",), window=window) as far:
         assert (

@@ -18,7 +18,7 @@ from typing import Self
 
 from fleet.machine.port import Window
 from fleet.machine.process import Session
-from fleet.machine.shell_talk import Near, talk
+from fleet.machine.shell.talk import Near, talk
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # What a program that was cut off may have left on: mouse, pasting in brackets, a hidden cursor, colours …

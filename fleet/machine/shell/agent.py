@@ -9,7 +9,7 @@ from fleet.machine import sudo
 from fleet.machine.guard import GUARD, parse, sentence
 from fleet.machine.port import Port, Ran, Window
 from fleet.machine.process import Deadline, Session
-from fleet.machine.shell import OPENING, begun
+from fleet.machine.shell.begin import OPENING, begun
 
 # The guard's reasons, and what is told.
 _REASONS = {

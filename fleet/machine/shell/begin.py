@@ -11,7 +11,7 @@ from fleet.machine.process import Deadline, Session
 
 OPENING = 60.0  # seconds until the command has begun
 _MOST = 1 << 16
-_TOLD = 'printf "%s\\n" "$1"; shift; exec "$@"'
+_TELLING = ("/bin/sh", "-c", 'printf "%s\\n" "$1"; shift; exec "$@"', "sh")
 Why = Callable[[Ran], ClawrackError]
 
 
@@ -98,11 +98,6 @@ def _ended(session: Session, seen: tuple[bytes, bytes], why: Why) -> ClawrackErr
     return why(Ran(1 if code is None else code, *seen))
 
 
-def rising(words: Sequence[str], mark: str, prompt: str) -> tuple[str, ...]:
-    """Return the words that run others as root on a terminal, after sudo has asked for a password if it wants one."""
-    return ("env", "LC_ALL=C", "sudo", "-k", "-S", "-p", prompt, "--", "/bin/sh", "-c", _TOLD, "sh", mark, *words)
-
-
 class Rise:
     """Becoming root on a terminal: by sudo that asks nobody, or with its password.
 
@@ -116,7 +111,9 @@ class Rise:
 
     def words(self, words: Sequence[str]) -> tuple[str, ...]:
         """Return the words that run others as root."""
-        return rising(words, self._mark, self._prompt) if self._password else sudo.plain(words)
+        if not self._password:
+            return sudo.plain(words)
+        return ("env", "LC_ALL=C", "sudo", "-k", "-S", "-p", self._prompt, "--", *_TELLING, self._mark, *words)
 
     def over(self, session: Session, where: str, deadline: Deadline) -> Session:
         """Return the session from where the command begins; without a password nothing tells, and it is as it was.
