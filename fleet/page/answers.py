@@ -75,7 +75,8 @@ def answer(house: House, head: Head, *, ours: bool) -> bytes | None:
 def _entered(house: House, host: str) -> bytes:
     """Return a page that puts into the browser's memory what logs in, and goes on to the agent's own page.
 
-    So the token is in no address: a browser keeps the addresses that it was at on disk, with their fragments.
+    So the token is in no address: a browser keeps the addresses that it was at on disk, with their fragments. What it
+    keeps of this port from before is dropped: another agent's page, from its cache, would read the token (seen).
     """
     values = house.known | {"host": host}
     stored = {key.format(**values): value.format(**values) for key, value in house.page.storage.items()}
@@ -85,7 +86,7 @@ def _entered(house: House, host: str) -> bytes:
     )
     mark = secrets.token_urlsafe(16)
     body = f'<!doctype html><meta charset="utf-8"><script nonce="{mark}">{script}</script>'
-    policy = f"Content-Security-Policy: default-src 'none'; script-src 'nonce-{mark}'\r\n"
+    policy = f"Content-Security-Policy: default-src 'none'; script-src 'nonce-{mark}'\r\nClear-Site-Data: \"cache\"\r\n"
     return _written(HTTPStatus.OK, body.encode(), "text/html", policy)
 
 

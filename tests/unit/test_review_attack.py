@@ -113,12 +113,15 @@ def test_json_as_deep_as_a_well_ends_nobody(tmp_path: Path) -> None:
 
 
 class _Endless(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def do_GET(self) -> None:
         self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         with contextlib.suppress(OSError):
             while True:
-                self.wfile.write(b"\x01\0\0\0\0\0\0\x02x\n")
+                self.wfile.write(b"a\r\n\x01\0\0\0\0\0\0\x02x\n\r\n")
                 time.sleep(0.01)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
@@ -136,7 +139,7 @@ def test_a_log_without_an_end_is_part_of_a_bundle_all_the_same() -> None:
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     begun = time.monotonic()
-    assert bundle_engine.log(cast("Port", Far()), "clawrack-ada", 5, 0.5) == ["x"] * 5
+    assert bundle_engine.log(cast("Port", Far()), "clawrack-ada", 5, 1.0) == ["x"] * 5
     assert time.monotonic() - begun < 10
     server.shutdown()
     server.server_close()
@@ -206,6 +209,12 @@ def test_cookies_of_other_ports_do_not_reach_the_agent() -> None:
     head = read(f"{HEAD}Cookie: session=secret\r\ncOOKIE: b=c\r\nAccept: */*\r\n\r\n".encode())
     assert head.raw == f"{HEAD}Accept: */*\r\n\r\n".encode()
     assert answer(HOUSE, head, ours=True) is None
+
+
+def test_what_the_browser_keeps_of_another_agent_at_this_port_goes_before_the_token_comes() -> None:
+    said = answer(HOUSE, read(HEAD.replace("/ H", f"/clawrack/{'n' * 32} H").encode() + b"\r\n"), ours=True)
+    assert said is not None
+    assert b'\r\nClear-Site-Data: "cache"\r\n' in said
 
 
 def test_no_agent_leaves_a_program_in_the_browser() -> None:
