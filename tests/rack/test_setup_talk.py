@@ -4,7 +4,6 @@ And many machines at once from an answers file.
 """
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +11,10 @@ import pytest
 
 from tests.rack import tinykinds
 from tests.rack.controller import Controller
-from tests.rack.hands import CTRL_C, DOWN, ENTER, ESCAPE, UP, Hands
 from tests.rack.machine import Build, Machine
+from tests.terminal import CTRL_C, DOWN, ENTER, ESCAPE, UP, AtTerminal
 
 PASSWORD = "canary pw 3"
-CLAWRACK = (sys.executable, "-m", "clawrack")
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +28,14 @@ def controller(tmp_path: Path) -> Controller:
     return Controller(tmp_path)
 
 
-def person(controller: Controller, *words: str, **more: str) -> Hands:
-    plain = {name: value for name, value in controller.environment.items() if name not in {"COLUMNS", "NO_COLOR"}}
-    return Hands(
-        (*CLAWRACK, *words),
-        {**plain, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PROMPT_TOOLKIT_NO_CPR": "1", **more},
-    )
+def person(controller: Controller, *words: str, **more: str) -> AtTerminal:
+    return controller.at_terminal(*words, more={"PROMPT_TOOLKIT_NO_CPR": "1", **more})
 
 
-def asked(hands: Hands, question: str, hint: str) -> None:
+def asked(terminal: AtTerminal, question: str, hint: str) -> None:
     """Wait until the question can be answered, not only read."""
-    hands.sees(question)
-    hands.sees(hint)
+    terminal.sees(question)
+    terminal.sees(hint)
 
 
 def untouched(machine: Machine, controller: Controller) -> None:
@@ -53,55 +47,55 @@ def untouched(machine: Machine, controller: Controller) -> None:
 
 
 def test_keys_lead_through_it_back_works_and_ctrl_c_keeps_the_answers(machine: Machine, controller: Controller) -> None:
-    with person(controller, "setup") as hands:
-        asked(hands, "Which machine?", "save and stop")
-        hands.type(ESCAPE)
-        asked(hands, "Which machine?", "save and stop")  # Esc at the first question never quits
-        hands.type(f"root@{machine.address}\r")
-        asked(hands, "the same?", "save and stop")
-        assert machine.fingerprint().removeprefix("SHA256:")[:20] in re.sub(r"\s", "", hands.text)
-        hands.type(UP + ENTER)  # no is marked: nobody trusts a key by pressing Enter alone
-        asked(hands, "Password of root", "save and stop")
-        hands.type(f"{PASSWORD}\r")
-        asked(hands, "be called?", "save and stop")
-        hands.type("?")
-        hands.sees("You will type it often")
-        hands.type("front-desk\r")
-        hands.sees("would be brought")
-        asked(hands, "Start on", "save and stop")
-        hands.type(DOWN + ENTER)  # back
-        asked(hands, "be called?", "save and stop")
-        hands.type(CTRL_C)
-        hands.sees("clawrack setup --resume")
-        assert hands.ends() == 130
-        assert PASSWORD not in hands.text
+    with person(controller, "setup") as terminal:
+        asked(terminal, "Which machine?", "save and stop")
+        terminal.press(ESCAPE)
+        asked(terminal, "Which machine?", "save and stop")  # Esc at the first question never quits
+        terminal.press(f"root@{machine.address}\r")
+        asked(terminal, "the same?", "save and stop")
+        assert machine.fingerprint().removeprefix("SHA256:")[:20] in re.sub(r"\s", "", terminal.text)
+        terminal.press(UP + ENTER)  # no is marked: nobody trusts a key by pressing Enter alone
+        asked(terminal, "Password of root", "save and stop")
+        terminal.press(f"{PASSWORD}\r")
+        asked(terminal, "be called?", "save and stop")
+        terminal.press("?")
+        terminal.sees("You will type it often")
+        terminal.press("front-desk\r")
+        terminal.sees("would be brought")
+        asked(terminal, "Start on", "save and stop")
+        terminal.press(DOWN + ENTER)  # back
+        asked(terminal, "be called?", "save and stop")
+        terminal.press(CTRL_C)
+        terminal.sees("clawrack setup --resume")
+        assert terminal.ends() == 130
+        assert PASSWORD not in terminal.text
     untouched(machine, controller)
-    with person(controller, "setup", "--resume") as hands:
-        hands.sees(f"[root@{machine.address}]")
-        hands.type(CTRL_C)
-        assert hands.ends() == 130
+    with person(controller, "setup", "--resume") as terminal:
+        terminal.sees(f"[root@{machine.address}]")
+        terminal.press(CTRL_C)
+        assert terminal.ends() == 130
 
 
 def test_plain_lines_lead_through_it_in_chinese_without_a_word_of_english_in_the_way(
     machine: Machine, controller: Controller
 ) -> None:
-    with person(controller, "setup", CLAWRACK_PLAIN="1", CLAWRACK_LANG="zh") as hands:
-        asked(hands, "装在哪台机器上", "退出。")
-        hands.type("帮助\n")
-        asked(hands, "机群里已有的机器填名字就行", "退出。")
-        hands.type(f"root@{machine.address}\n")
-        asked(hands, "一样吗", "退出。")
-        hands.type("\uff11\n")
-        hands.sees("不显示")
-        hands.type(f"{PASSWORD}\n")
-        asked(hands, "叫什么名字", "退出。")
-        hands.type("\n")
-        asked(hands, "开始吗", "退出。")
-        hands.type("3\n")
-        hands.sees("没有")
-        assert hands.ends() == 3
-        shown = hands.text
-        assert "\x1b" not in hands.raw.decode()
+    with person(controller, "setup", CLAWRACK_PLAIN="1", CLAWRACK_LANG="zh") as terminal:
+        asked(terminal, "装在哪台机器上", "退出。")
+        terminal.press("帮助\n")
+        asked(terminal, "机群里已有的机器填名字就行", "退出。")
+        terminal.press(f"root@{machine.address}\n")
+        asked(terminal, "一样吗", "退出。")
+        terminal.press("\uff11\n")
+        terminal.sees("不显示")
+        terminal.press(f"{PASSWORD}\n")
+        asked(terminal, "叫什么名字", "退出。")
+        terminal.press("\n")
+        asked(terminal, "开始吗", "退出。")
+        terminal.press("3\n")
+        terminal.sees("没有")
+        assert terminal.ends() == 3
+        shown = terminal.text
+        assert "\x1b" not in terminal.said.decode()
     untouched(machine, controller)
     for line in shown.splitlines():
         words = re.sub(r"`[^`]*`|“[^”]*”|clawrack [a-z -]+|ssh-keygen.*?pub|SHA256:\S+|root@\S+|\[[^\]]*\]", "", line)

@@ -22,7 +22,6 @@ from tests.rack import faults, tinykinds
 from tests.rack.controller import Controller, Typed
 from tests.rack.guard_bench import until
 from tests.rack.machine import Build, Machine, User
-from tests.rack.terminals import AtTerminal
 
 # The rack's own rule for him is in a file that sudo does not read, for its name has a dot.
 JOHN = User("john.doe", "open sesame 7", sudo="password", key=True)
@@ -92,13 +91,13 @@ def documents(typed: Typed, name: str) -> list[Any]:
 
 
 def test_a_shell_in_an_agent_is_a_terminal_and_no_root(controller: Controller, johns: Machine) -> None:
-    with AtTerminal(controller, "agent", "shell", "one", rows=33, columns=101) as shell:
-        shell.until(PROMPT)
+    with controller.at_terminal("agent", "shell", "one", rows=33, columns=101) as shell:
+        shell.sees(PROMPT)
         assert shell.raw
         shell.press(
             "stty size; echo $TERM; tty; id -u; while read l; do echo $l; done </proc/self/status; echo DO''NE\n"
         )
-        told = shell.until("DONE")
+        told = shell.sees("DONE")
         assert "33 101" in told
         assert "xterm-256color" in told
         assert "/dev/pts/" in told
@@ -108,49 +107,49 @@ def test_a_shell_in_an_agent_is_a_terminal_and_no_root(controller: Controller, j
         uid = johns.run("docker", "container", "inspect", "-f", "{{.Config.User}}", "clawrack-one").text.partition(":")[
             0
         ]
-        assert f"\n{uid}\r" in told
+        assert f"\n{uid}\n" in told
         assert int(uid) > 2000000
         shell.resize(50, 140)
         time.sleep(0.5)
         shell.press("stty size\n")
-        shell.until("50 140")
-        shell.until(PROMPT)
+        shell.sees("50 140")
+        shell.sees(PROMPT)
         shell.press("sleep 100\n")
         time.sleep(0.3)
         shell.press("\x03")
-        shell.until("^C")
-        shell.until(PROMPT)
+        shell.sees("^C")
+        shell.sees(PROMPT)
         shell.press("echo code=$?.; sleep 100\n")
-        shell.until("code=130.")
+        shell.sees("code=130.")
         time.sleep(0.3)
         shell.press("\x1a")
-        shell.until("topped")
-        shell.until(PROMPT)
+        shell.sees("topped")
+        shell.sees(PROMPT)
         shell.press("fg\n")
-        shell.until("sleep 100")
+        shell.sees("sleep 100")
         time.sleep(0.3)
         shell.press("\x03")
-        shell.until(PROMPT)
+        shell.sees(PROMPT)
         shell.press("exit 42\n")
-        assert shell.end() == 42
+        assert shell.ends() == 42
         assert shell.restored()
-    with AtTerminal(controller, "agent", "shell", "one") as shell:
-        shell.until(PROMPT)
+    with controller.at_terminal("agent", "shell", "one") as shell:
+        shell.sees(PROMPT)
         shell.press("\x04")
-        assert shell.end() == 0
+        assert shell.ends() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda n: n.name)
 def test_a_terminal_comes_back_from_a_clawrack_that_is_killed(
     controller: Controller, johns: Machine, number: signal.Signals
 ) -> None:
-    with AtTerminal(controller, "agent", "shell", "one") as shell:
-        shell.until(PROMPT)
+    with controller.at_terminal("agent", "shell", "one") as shell:
+        shell.sees(PROMPT)
         shell.press("sleep 4321 & echo ST''ARTED\n")
-        shell.until("STARTED")
+        shell.sees("STARTED")
         assert "sleep 4321" in processes(johns, "one")
         shell.process.send_signal(number)
-        assert shell.end() == (-9 if number == signal.SIGKILL else 128 + number)
+        assert shell.ends() == (-9 if number == signal.SIGKILL else 128 + number)
         assert shell.restored()
     until(lambda: "4321" not in processes(johns, "one"), 15, "the shell's processes end")
     assert "bash" not in processes(johns, "one")
@@ -159,12 +158,12 @@ def test_a_terminal_comes_back_from_a_clawrack_that_is_killed(
 def test_a_cut_wire_gives_the_terminal_back_and_ends_the_shell_in_the_agent(
     controller: Controller, johns: Machine
 ) -> None:
-    with AtTerminal(controller, "agent", "shell", "one") as shell:
-        shell.until(PROMPT)
+    with controller.at_terminal("agent", "shell", "one") as shell:
+        shell.sees(PROMPT)
         johns.sh("pkill -KILL -f '^sshd: john.doe'")
-        assert shell.end() == 4
+        assert shell.ends() == 4
         assert shell.restored()
-        assert "connection broke" in shell.said.decode()
+        assert "connection broke" in shell.text
     until(lambda: "bash" not in processes(johns, "one"), 15, "the shell ends")
 
 
@@ -181,9 +180,9 @@ def test_a_command_in_an_agent_works_through_pipes(controller: Controller, johns
 
 def test_what_cannot_be_looked_into_is_a_sentence(controller: Controller, johns: Machine) -> None:
     assert johns
-    with AtTerminal(controller, "agent", "shell", "two") as shell:
-        assert shell.end() == 3
-        assert "has no shell in it" in shell.said.decode()
+    with controller.at_terminal("agent", "shell", "two") as shell:
+        assert shell.ends() == 3
+        assert "has no shell in it" in shell.text
         assert shell.restored()
     controller.done("agent", "stop", "two")
     typed = controller.type("agent", "shell", "two", "--", "true")
@@ -196,12 +195,12 @@ def test_what_cannot_be_looked_into_is_a_sentence(controller: Controller, johns:
 
 
 def test_a_shell_on_a_machine_is_the_logins_own(controller: Controller, johns: Machine) -> None:
-    with AtTerminal(controller, "machine", "shell", called(johns), rows=20, columns=77) as shell:
-        shell.until(PROMPT)
+    with controller.at_terminal("machine", "shell", called(johns), rows=20, columns=77) as shell:
+        shell.sees(PROMPT)
         shell.press("stty size; id -un; exit 5\n")
-        shell.until("20 77")
-        shell.until("john.doe")
-        assert shell.end() == 5
+        shell.sees("20 77")
+        shell.sees("john.doe")
+        assert shell.ends() == 5
         assert shell.restored()
     typed = controller.type("machine", "shell", called(johns), "--", "sudo", "-n", "id", "-u")
     assert (typed.code, typed.out) == (1, "")
@@ -266,8 +265,8 @@ def test_logs_of_agents_on_several_machines_are_in_one_order(
 
 def test_matches_and_names_have_colours_at_a_terminal(controller: Controller, johns: Machine) -> None:
     assert johns
-    with AtTerminal(controller, "agent", "logs", "one", "two", "--grep", "mark", "-t") as page:
-        assert page.end() == 0
+    with controller.at_terminal("agent", "logs", "one", "two", "--grep", "mark", "-t") as page:
+        assert page.ends() == 0
         rows = page.said.decode().splitlines()
     assert len(rows) == 4
     assert "\x1b[1;33mmark\x1b[0m" in rows[0]
@@ -278,33 +277,33 @@ def test_a_log_is_followed_over_a_restart_and_a_flood_does_not_drown_the_other(
     controller: Controller, johns: Machine
 ) -> None:
     assert johns
-    with AtTerminal(controller, "agent", "logs", "one", "two", "--follow", "--tail", "1") as page:
-        page.until("one")
+    with controller.at_terminal("agent", "logs", "one", "two", "--follow", "--tail", "1") as page:
+        page.sees("one")
         controller.done("agent", "restart", "two")
-        page.until("two has ended")
-        page.until("two runs again")
-        page.until("listens")
+        page.sees("two has ended")
+        page.sees("two runs again")
+        page.sees("listens")
         flood = "for _ in range(20000): os.write(f, b'x' * 99 + b'\\n')"
         flood = f"import os; f = os.open('/proc/1/fd/1', os.O_WRONLY)\n{flood}"
         controller.done("agent", "shell", "two", "--", "python3", "-c", flood)
         writes(controller, "one", "after the flood")
-        page.until("after the flood")
+        page.sees("after the flood")
         page.press("\x03")
-        assert page.end() == 130
+        assert page.ends() == 130
 
 
 def test_a_log_is_followed_into_the_container_that_takes_the_agents_place(
     controller: Controller, johns: Machine
 ) -> None:
-    with AtTerminal(controller, "agent", "logs", "two", "--follow", "--tail", "1") as page:
-        page.until("\n")
+    with controller.at_terminal("agent", "logs", "two", "--follow", "--tail", "1") as page:
+        page.sees("\n")
         tinykinds.place(controller.folder / "kinds", fault="dies:3000")  # another configuration is another release
         setup(controller, johns, "two", JOHN)
         tinykinds.place(controller.folder / "kinds")
-        page.until("two runs again, in a new container")
-        page.until("listens")
+        page.sees("two runs again, in a new container")
+        page.sees("listens")
         page.process.send_signal(signal.SIGINT)
-        assert page.end() == 130
+        assert page.ends() == 130
 
 
 def test_one_silent_machine_is_told_and_the_other_logs_come(
