@@ -120,8 +120,8 @@ def _print(verdict: Verdict, suits: Fit | None, machine: str) -> None:
     unsure = [_title(axis) for axis in axes if not getattr(verdict, axis).sure]
     to.line()
     if unsure:
-        _paragraph(to, say("detect.unsure", what=", ".join(unsure)))
-    _paragraph(to, _way(verdict, machine))
+        to.paragraphs(say("detect.unsure", what=", ".join(unsure)))
+    to.paragraphs(_way(verdict, machine))
     if suits:
         to.line()
         _print_fit(suits, to)
@@ -161,7 +161,7 @@ def _way(verdict: Verdict, machine: str) -> str:
 
 
 def _print_fit(suits: Fit, to: Terminal) -> None:
-    _paragraph(to, say(f"detect.fits.{suits.fits}", kind=suits.kind))
+    to.paragraphs(say(f"detect.fits.{suits.fits}", kind=suits.kind))
     for problem in suits.problems:
         mark, style = _MARKS[problem.severity]
         first, *rest = wrap(problem.what, to.columns - 2)
@@ -176,8 +176,3 @@ def _line(to: Terminal, left: str, text: str) -> None:
     to.line(f"{to.paint(left, 'dim')}  {first}")
     for row in rest:
         to.line(" " * (width(left) + 2) + row)
-
-
-def _paragraph(to: Terminal, text: str) -> None:
-    for row in wrap(text, to.columns):
-        to.line(row)

@@ -97,8 +97,7 @@ def _told(key: str, typed: Typed, **params: object) -> None:
     if typed.json:
         show.as_json("result", Result(machine=typed.name, changed=True))
     else:
-        for row in wrap(say(key, name=typed.name, **params), here().columns):
-            here().line(row)
+        here().paragraphs(say(key, name=typed.name, **params))
 
 
 class _Asks:

@@ -16,7 +16,7 @@ from clawrack.cli import show
 from clawrack.cli.asking import someone
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.failing import INTERRUPTED
-from clawrack.cli.terminal import Terminal, wrap
+from clawrack.cli.terminal import Terminal
 from fleet.base.errors import Refused
 from fleet.base.words import say
 from fleet.views import PageView
@@ -83,8 +83,7 @@ def _told(name: str, page: "Open", *, as_json: bool) -> None:
 
 
 def _say(to: Terminal, key: str, **params: object) -> None:
-    for row in wrap(say(key, **params), to.columns):
-        to.line(row)
+    to.paragraphs(say(key, **params))
 
 
 def ssh_line(port: int, environment: Mapping[str, str]) -> str:

@@ -45,6 +45,12 @@ class Terminal:
         """Write one line."""
         print(text, file=self.out, flush=True)
 
+    def paragraphs(self, *texts: str) -> None:
+        """Write texts, each wrapped at the terminal's width."""
+        for text in texts:
+            for row in wrap(text, self.columns):
+                self.line(row)
+
 
 def terminal(out: TextIO) -> Terminal:
     """Return what is known of an output."""

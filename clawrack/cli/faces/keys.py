@@ -161,7 +161,4 @@ def _rows(text: str) -> str:
 
 
 def _print(*paragraphs: str) -> None:
-    to = terminal(sys.stderr)
-    for paragraph in paragraphs:
-        for row in wrap(paragraph, to.columns):
-            to.line(row)
+    terminal(sys.stderr).paragraphs(*paragraphs)

@@ -10,7 +10,7 @@ import unicodedata
 
 from clawrack.cli import failing
 from clawrack.cli.asking import prompting, typed
-from clawrack.cli.terminal import terminal, wrap
+from clawrack.cli.terminal import terminal
 from fleet.base.clean import line
 from fleet.base.errors import BadInput
 from fleet.base.secret import Secret
@@ -91,7 +91,4 @@ def _secret() -> Secret:
 
 
 def _print(*paragraphs: str) -> None:
-    to = terminal(sys.stderr)
-    for paragraph in paragraphs:
-        for row in wrap(paragraph, to.columns):
-            to.line(row)
+    terminal(sys.stderr).paragraphs(*paragraphs)
