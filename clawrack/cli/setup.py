@@ -13,7 +13,7 @@ from clawrack.cli.faces import face
 from clawrack.cli.frame import Verb, lone
 from fleet.base.errors import ActionFailed, Interrupted, Refused
 from fleet.base.words import say
-from installer.answers import Answers, Receipt, Source, from_file, gather
+from installer.answers import Answers, Receipt, Source, from_file, gather, variable
 from installer.wizard.interview import Interview
 
 app = lone()
@@ -45,6 +45,7 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
         "password": piped_secret() if password_stdin else None,
     }  # fmt: skip
     told = [gather(flags, os.environ, of_one) for of_one in (from_file(answers) if answers else [{}])]
+    os.environ.pop(variable("password"), None)  # no program that we start needs it
     if len(told) > 1:
         _several(told, as_json=json)
     else:

@@ -58,18 +58,26 @@ def answer(house: House, head: Head, *, ours: bool) -> bytes | None:
         head: of the request.
         ours: whether who asks is the user who opened the page.
     """
-    if head.host not in house.hosts:
-        return refusal(HTTPStatus.MISDIRECTED_REQUEST, "page.wrong_host")
-    if head.worker:  # it would outlive the agent, and see the token of the next one at this port
-        return refusal(HTTPStatus.FORBIDDEN, "page.no_worker")
-    if not head.target.startswith(OURS):
-        return None
+    unwelcome = _unwelcome(house, head)
+    if unwelcome or not head.target.startswith(OURS):
+        return unwelcome
     right = hmac.compare_digest(head.target.removeprefix(OURS).encode(), house.nonce.encode())
     if not right or head.method != "GET":
         return refusal(HTTPStatus.NOT_FOUND, "page.old_nonce")
     if not ours:
         return refusal(HTTPStatus.FORBIDDEN, "page.other_user")
     return _entered(house, head.host)
+
+
+def _unwelcome(house: House, head: Head) -> bytes | None:
+    """Return the refusal of what no page of the agent's own would ask."""
+    if head.host not in house.hosts:
+        return refusal(HTTPStatus.MISDIRECTED_REQUEST, "page.wrong_host")
+    if head.origin and head.origin not in {f"http://{host}" for host in house.hosts}:
+        return refusal(HTTPStatus.FORBIDDEN, "page.wrong_host")  # a page from elsewhere asks, in the person's browser
+    if head.worker:  # it would outlive the agent, and see the token of the next one at this port
+        return refusal(HTTPStatus.FORBIDDEN, "page.no_worker")
+    return None
 
 
 def _entered(house: House, host: str) -> bytes:

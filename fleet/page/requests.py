@@ -25,6 +25,7 @@ class Head(msgspec.Struct, frozen=True):
         method: GET, POST …
         target: path and query.
         host: what the browser calls the place, in lower case; empty where it does not say.
+        origin: of the page that asks, where the browser tells; it does for a WebSocket and for what changes something.
         length: bytes of the body that follows.
         chunked: whether the body comes in chunks instead.
         upgrade: whether what follows is no HTTP any more (a WebSocket).
@@ -39,6 +40,7 @@ class Head(msgspec.Struct, frozen=True):
     chunked: bool = False
     upgrade: bool = False
     worker: bool = False
+    origin: str = ""
 
 
 def read(raw: bytes) -> Head:
@@ -67,6 +69,7 @@ def read(raw: bytes) -> Head:
         chunked=bool(coding),
         upgrade=upgrade and any(name == "upgrade" for name, _ in fields),
         worker=any(name == "service-worker" for name, _ in fields),
+        origin=_only(fields, "origin"),
     )
 
 

@@ -36,6 +36,16 @@ def test_another_host_is_refused_whatever_it_asks(host: str) -> None:
         assert "tok" not in told
 
 
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:8080", "https://127.0.0.1:18701"])
+def test_a_page_from_elsewhere_cannot_speak_to_the_agent_through_the_persons_browser(origin: str) -> None:
+    raw = f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:18701\r\nOrigin: {origin}\r\n\r\n".encode()
+    told = answer(HOUSE, read(raw), ours=True)
+    assert told is not None
+    assert told.startswith(b"HTTP/1.1 403 ")
+    own = raw.replace(origin.encode(), b"http://127.0.0.1:18701")
+    assert answer(HOUSE, read(own), ours=True) is None
+
+
 def test_the_nonce_gives_the_browser_the_token_in_a_script_that_it_cannot_end() -> None:
     told = said("/clawrack/" + "n" * 32)
     assert told is not None
