@@ -23,7 +23,7 @@ from clawrack.installation import Environment, Installation, Upgraded
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput
 from fleet.base.event import Event
-from fleet.bundle import Written
+from fleet.bundle.form import Written
 from fleet.doctor.finding import DiagnosisView
 from fleet.logs import LogLine
 from fleet.schema import Schema, bare, document

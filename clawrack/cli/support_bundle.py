@@ -25,7 +25,7 @@ from fleet.base.event import Listener
 from fleet.base.words import language, say
 
 if TYPE_CHECKING:
-    from fleet.bundle import Bundle, File
+    from fleet.bundle.form import Bundle, File
 
 app = lone()
 
@@ -63,10 +63,11 @@ def support_bundle(
 
 def _make(machines: list[str], listener: Listener) -> "Bundle":
     from clawrack import wire  # noqa: PLC0415 - all that a bundle stands on; a help page does not wait for it
-    from fleet import bundle, bundle_here  # noqa: PLC0415 - likewise
+    from fleet.bundle.controller import versions  # noqa: PLC0415 - likewise
+    from fleet.bundle.make import Door, make  # noqa: PLC0415 - likewise
 
-    told = {"versions.json": bundle_here.versions(version()), "terminal.json": _terminal()}
-    return bundle.make(open_fleet(), bundle.Here(version(), wire.probed, told), machines, listener)
+    told = {"versions.json": versions(version()), "terminal.json": _terminal()}
+    return make(open_fleet(), Door(version(), wire.probed, told), machines, listener)
 
 
 def _terminal() -> dict[str, Any]:

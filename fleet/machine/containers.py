@@ -13,6 +13,22 @@ from fleet.machine.port import Port
 from fleet.machine.written import Span, log
 
 
+@contextmanager
+def asking(port: Port) -> Generator[None]:
+    """Ask the engine in this block.
+
+    Raises:
+        ActionFailed: what Docker's package raised.
+    """
+    from docker.errors import DockerException  # noqa: PLC0415 - see above
+
+    try:
+        yield
+    except DockerException as error:
+        reason = line(str(error))
+        raise ActionFailed("guard.failed", where=port.name, machine=port.name, reason=reason) from error
+
+
 def inspect(port: Port, container: str) -> dict[str, Any] | None:
     """Return what the engine tells of a container, or None where there is no such.
 
@@ -22,7 +38,7 @@ def inspect(port: Port, container: str) -> dict[str, Any] | None:
     """
     from docker.errors import NotFound  # noqa: PLC0415 - see above
 
-    with _told(port):
+    with asking(port):
         try:
             return cast("dict[str, Any]", port.docker().inspect_container(container))  # pyright: ignore[reportUnknownMemberType]
         except NotFound:
@@ -46,17 +62,6 @@ def images(port: Port) -> frozenset[str]:
         ActionFailed: the engine said no.
         Unreachable: the machine or its engine does not answer.
     """
-    with _told(port):
+    with asking(port):
         found = cast("list[str]", port.docker().images(quiet=True, all=True))  # pyright: ignore[reportUnknownMemberType]
         return frozenset(found)
-
-
-@contextmanager
-def _told(port: Port) -> Generator[None]:
-    from docker.errors import DockerException  # noqa: PLC0415 - see above
-
-    try:
-        yield
-    except DockerException as error:
-        reason = line(str(error))
-        raise ActionFailed("guard.failed", where=port.name, machine=port.name, reason=reason) from error

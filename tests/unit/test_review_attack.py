@@ -18,10 +18,11 @@ import pytest
 from clawrack import wire
 from clawrack.cli import tui
 from clawrack.cli.logs import _local  # pyright: ignore[reportPrivateUsage] - a traceback was here
-from fleet import bundle_engine, tombs, usage
+from fleet import tombs, usage
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused
 from fleet.base.words import say
-from fleet.bundle_machine import _values  # pyright: ignore[reportPrivateUsage] - likewise
+from fleet.bundle import engine
+from fleet.bundle.machine import _values  # pyright: ignore[reportPrivateUsage] - likewise
 from fleet.doctor.judge import judge
 from fleet.doctor.symptoms import Refusal
 from fleet.doctor.words import told
@@ -139,7 +140,7 @@ def test_a_log_without_an_end_is_part_of_a_bundle_all_the_same() -> None:
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     begun = time.monotonic()
-    assert bundle_engine.log(cast("Port", Far()), "clawrack-ada", 5, 1.0) == ["x"] * 5
+    assert engine.log(cast("Port", Far()), "clawrack-ada", 5, 1.0) == ["x"] * 5
     assert time.monotonic() - begun < 10
     server.shutdown()
     server.server_close()
@@ -147,7 +148,7 @@ def test_a_log_without_an_end_is_part_of_a_bundle_all_the_same() -> None:
 
 def test_a_container_whose_name_is_a_path_is_no_file_of_a_bundle() -> None:
     told = [{"name": name} for name in ("clawrack-ada", "../../.bashrc", "/etc/x", "a\nb", "", ".x")]
-    assert bundle_engine.names(told) == ["clawrack-ada"]
+    assert engine.names(told) == ["clawrack-ada"]
 
 
 # --- a fleet's folder from elsewhere ---

@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleet.base.secret import HIDDEN
-from fleet.scrub import Names, Scrubber
-from fleet.scrub_log import without_content
-from fleet.scrub_shapes import looks_random
+from fleet.scrub.log import without_content
+from fleet.scrub.scrubber import Names, Scrubber
+from fleet.scrub.shapes import looks_random
 
 SECRET = "Xk29-fenster/Regen+7&treppe"
 Form = Callable[[str], str]

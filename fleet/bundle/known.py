@@ -13,13 +13,13 @@ import msgspec
 from fleet import journal
 from fleet.base import places
 from fleet.base.errors import BadInput, ClawrackError
-from fleet.bundle_machine import Taken
+from fleet.bundle.taken import Taken
 from fleet.kinds import homes
 from fleet.machine.target import parse
 from fleet.model import HERE, Wish
-from fleet.scrub import Names
-from fleet.scrub_log import WORDS
-from fleet.scrub_shapes import SECRET_NAME, looks_random
+from fleet.scrub.log import WORDS
+from fleet.scrub.scrubber import Names
+from fleet.scrub.shapes import SECRET_NAME, looks_random
 
 ORDINARY = frozenset(
     """

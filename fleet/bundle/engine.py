@@ -3,12 +3,8 @@
 import re
 import threading
 from collections import deque
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any, cast
 
-from fleet.base.clean import line
-from fleet.base.errors import ActionFailed
 from fleet.machine import containers, written
 from fleet.machine.port import Port
 
@@ -27,22 +23,22 @@ _HOST = (
 _MOUNT = ("Type", "Destination", "Mode", "RW")
 _NETWORK = ("IPAddress", "IPPrefixLen", "Gateway")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-Told = dict[str, Any]
+Answer = dict[str, Any]
 
 
-def about(port: Port) -> Told:
+def about(port: Port) -> Answer:
     """Return the engine's version and what it says of itself.
 
     Raises:
         ActionFailed: the engine said no.
         Unreachable: it does not answer.
     """
-    with _told(port):
-        version, info = _asked(port.docker().version()), _asked(port.docker().info())  # pyright: ignore[reportUnknownMemberType]
+    with containers.asking(port):
+        version, info = _fields(port.docker().version()), _fields(port.docker().info())  # pyright: ignore[reportUnknownMemberType]
     return {"version": _some(version, _VERSION), "info": _some(info, _INFO)}
 
 
-def ours(port: Port, machine: str) -> list[Told]:
+def ours(port: Port, machine: str) -> list[Answer]:
     """Return what there is to know of our containers; of their environment the names alone.
 
     Args:
@@ -53,16 +49,16 @@ def ours(port: Port, machine: str) -> list[Told]:
         ActionFailed: the engine said no.
         Unreachable: it does not answer.
     """
-    with _told(port):
+    with containers.asking(port):
         wanted = {"label": f"clawrack.machine={machine}"}
-        listed = cast("list[Told]", port.docker().containers(all=True, filters=wanted))  # pyright: ignore[reportUnknownMemberType]
+        listed = cast("list[Answer]", port.docker().containers(all=True, filters=wanted))  # pyright: ignore[reportUnknownMemberType]
     seen = [containers.inspect(port, str(one["Id"])) for one in listed]
     return sorted((_container(one) for one in seen if one), key=lambda told: str(told["name"]))
 
 
 def names(told: object) -> list[str]:
     """Return the names of the containers that `ours` returned; it becomes a file's, so it must be plain."""
-    return [name for one in cast("list[Told]", told or []) if _NAME.fullmatch(name := str(one["name"]))]
+    return [name for one in cast("list[Answer]", told or []) if _NAME.fullmatch(name := str(one["name"]))]
 
 
 def log(port: Port, container: str, rows: int, seconds: float) -> list[str]:
@@ -84,39 +80,28 @@ def log(port: Port, container: str, rows: int, seconds: float) -> list[str]:
     return [text.decode("utf-8", "replace") for text in kept]
 
 
-def _container(seen: Told) -> Told:
-    config, networks = _asked(seen.get("Config")), _asked(_asked(seen.get("NetworkSettings")).get("Networks"))
-    labels = _asked(config.get("Labels"))
+def _container(seen: Answer) -> Answer:
+    config, networks = _fields(seen.get("Config")), _fields(_fields(seen.get("NetworkSettings")).get("Networks"))
+    labels = _fields(config.get("Labels"))
     return {
         "name": str(seen.get("Name", "")).removeprefix("/"),
         "id": seen.get("Id"),
         "image": seen.get("Image"),
         "created": seen.get("Created"),
-        "state": _some(_asked(seen.get("State")), _STATE),
+        "state": _some(_fields(seen.get("State")), _STATE),
         "user": config.get("User"),
         "command": config.get("Cmd"),
         "environment": sorted(str(pair).partition("=")[0] for pair in cast("list[Any]", config.get("Env") or [])),
         "labels": {key: value for key, value in labels.items() if key.startswith("clawrack.")},
-        "host": _some(_asked(seen.get("HostConfig")), _HOST),
-        "mounts": [_some(one, _MOUNT) for one in cast("list[Told]", seen.get("Mounts") or [])],
-        "networks": {name: _some(_asked(one), _NETWORK) for name, one in networks.items()},
+        "host": _some(_fields(seen.get("HostConfig")), _HOST),
+        "mounts": [_some(one, _MOUNT) for one in cast("list[Answer]", seen.get("Mounts") or [])],
+        "networks": {name: _some(_fields(one), _NETWORK) for name, one in networks.items()},
     }
 
 
-def _some(told: Told, fields: tuple[str, ...]) -> Told:
+def _some(told: Answer, fields: tuple[str, ...]) -> Answer:
     return {key: told[key] for key in fields if key in told}
 
 
-def _asked(answer: object) -> Told:
-    return cast("Told", answer) if isinstance(answer, dict) else {}
-
-
-@contextmanager
-def _told(port: Port) -> Generator[None]:
-    from docker.errors import DockerException  # noqa: PLC0415 - docker takes 100 ms to import
-
-    try:
-        yield
-    except DockerException as error:
-        reason = line(str(error))
-        raise ActionFailed("guard.failed", where=port.name, machine=port.name, reason=reason) from error
+def _fields(answer: object) -> Answer:
+    return cast("Answer", answer) if isinstance(answer, dict) else {}

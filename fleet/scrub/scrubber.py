@@ -1,18 +1,13 @@
-"""Everything that a stranger must not read, taken out of what is handed to one.
-
-Secrets that we know go by their value, in any encoding; others by their shape. Names of machines, agents, people and
-computers, addresses and serial numbers become other names (``machine-1``, ``addr-3``), the same ones throughout, so
-that what is left can still be followed. Pure: the same values in the same order always give the same text.
-"""
+"""Texts and plain values, with no secret and nobody's name left in them."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from fleet import scrub_shapes
 from fleet.base.secret import HIDDEN
-from fleet.scrub_values import LEAST, Values
+from fleet.scrub import shapes
+from fleet.scrub.values import LEAST, Values
 
 _SHORT = 2  # characters: a shorter name is only found where a name must stand
 _PLACES = (
@@ -75,7 +70,7 @@ class Scrubber:
         text = self._values.cover(text, self._count)
         if self._short:
             text = self._short.sub(self._short_name, text)
-        text = scrub_shapes.cover(text, self._rename)
+        text = shapes.cover(text, self._rename)
         return self._values.cover(text, self._count)  # what stood apart may stand together now
 
     def value(self, value: object, key: str = "") -> Any:  # noqa: ANN401 - any plain value
@@ -99,13 +94,13 @@ class Scrubber:
         if value.casefold() in self._own:
             self._count(self._own[value.casefold()])
             return self._own[value.casefold()]
-        if value and scrub_shapes.OWNED_NAME.search(key):
+        if value and shapes.OWNED_NAME.search(key):
             return self._rename("id", value)
-        if value and scrub_shapes.SECRET_NAME.search(key) and not value.isdigit() and not value.endswith(".json"):
+        if value and shapes.SECRET_NAME.search(key) and not value.isdigit() and not value.endswith(".json"):
             return self._rename("secret", value)
         return self.text(value)
 
-    def _rename(self, sort: scrub_shapes.Sort, value: str) -> str:
+    def _rename(self, sort: shapes.Sort, value: str) -> str:
         if value.casefold() in self._ordinary or value in self._names.known.values() or value.startswith(HIDDEN):
             return value
         self.removed[sort] += 1

@@ -4,8 +4,6 @@ import hashlib
 import shutil
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +17,7 @@ from fleet.base.clean import clean, line
 from fleet.base.errors import ClawrackError
 from fleet.base.names import machine_name
 from fleet.base.yaml import read
-from fleet.bundle_machine import Taken
+from fleet.bundle.taken import Had, Made, Taken, had
 from fleet.kinds import homes, kind
 from fleet.machine.many import many
 from fleet.model import Machine, Wish
@@ -48,8 +46,8 @@ def _readable(folder: Path) -> dict[str, Machine]:
 
 
 def add(fleet: Fleet, wished: Wish, controller: Taken) -> None:
-    """Add what this computer knows of the fleet; a part that cannot be had is named with its reason."""
-    parts: dict[str, Callable[[], Any]] = {
+    """Add what this computer knows of the fleet; a piece that cannot be had is named with its reason."""
+    pieces: dict[str, Made] = {
         "wish.json": lambda: msgspec.to_builtins(wished),
         "settings.json": lambda: msgspec.to_builtins(load.settings(fleet.folder)),
         "status.json": lambda: msgspec.to_builtins(fleet.status()),
@@ -62,30 +60,13 @@ def add(fleet: Fleet, wished: Wish, controller: Taken) -> None:
         "journal.jsonl": lambda: _end(places.state() / "journal.jsonl"),
     }
     for path in sorted((places.state() / "machines").glob("*.jsonl")):
-        parts[f"machines/{path.name}"] = lambda path=path: _end(path)
+        pieces[f"machines/{path.name}"] = lambda path=path: _end(path)
     for path in sorted((places.state() / "reports").glob("*.txt"))[-_REPORTS:]:
-        parts[f"reports/{path.name}"] = lambda path=path: _end(path)
-    asked = [name for name in parts if name not in controller.left_out]
-    for name, found in zip(asked, many(lambda name: _part(parts[name]), asked), strict=True):
-        if isinstance(found, _Part):
-            controller.pieces[name] = found.value
-        else:
-            controller.left_out[name] = line(str(found))
-
-
-@dataclass(frozen=True)
-class _Part:
-    value: Any
-
-
-def _part(made: Callable[[], Any]) -> _Part | str:
-    """Return a part, or what went wrong with it."""
-    try:
-        return _Part(made())
-    except ClawrackError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a bundle is made where things are not as they should be
-        return f"{type(error).__module__}.{type(error).__qualname__}"
+        pieces[f"reports/{path.name}"] = lambda path=path: _end(path)
+    asked = [name for name in pieces if name not in controller.left_out]
+    for name, piece in zip(asked, many(lambda name: had(pieces[name]), asked), strict=True):
+        if isinstance(piece, Had):
+            controller.add(name, piece)
 
 
 def _findings(fleet: Fleet) -> list[dict[str, Any]]:

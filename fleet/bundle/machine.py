@@ -5,24 +5,23 @@ Only read, by as few rights as will do. What cannot be had is named with its rea
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from fleet import bundle_engine as engine
-from fleet.base.clean import clean, line
+from fleet.base.clean import clean, line, number
 from fleet.base.errors import ClawrackError, Unreachable
+from fleet.bundle import engine
+from fleet.bundle.taken import Made, Taken, had
 from fleet.machine.guard import GUARD, Guard
 from fleet.machine.port import Port
-from fleet.scrub_log import without_content
+from fleet.scrub.log import without_content
 
 SECONDS = 90.0  # for one machine: what has not been asked by then is left out
 LOG_SECONDS = 30.0  # for one log
 ROWS = 300  # of a log or a journal
 _ROW = 500  # characters of one of them
 _CAP = 1 << 18
-_DIGITS = 19  # of a number of 64 bits
 _UNITS = ("clawrack-boot", "clawrack-recover", "clawrack-tick", "clawrack-meter", "docker", "containerd")
 _SHOWN = (
     "Id,LoadState,UnitFileState,ActiveState,SubState,Result,NRestarts,ExecMainCode,ExecMainStatus,StateChangeTimestamp"
@@ -30,33 +29,11 @@ _SHOWN = (
 _PLACES = ("/", "/var/lib/clawrack", "/var/lib/docker", "/run", "/tmp")  # noqa: S108 - asked about, not used
 _FACTS = ("hostname", "user", "home", "machine_id", "uid_1000", "dmi.product_serial", "dmi.product_uuid", "hv.uuid")
 _SORTS = {"hostname": "host", "user": "user", "uid_1000": "user", "home": "path"}
-Seen = tuple[str, Mapping[str, str]]
-Look = Callable[[Port], Seen]
+Probe = Callable[[Port], tuple[str, Mapping[str, str]]]
 """Probes a machine: what may be shown of its facts, and all of them."""
 
 
-@dataclass
-class Taken:
-    """What was taken from one machine.
-
-    Attributes:
-        machine: its name.
-        pieces: texts and plain values, by the name of the file that they become.
-        secrets: values that are secret there.
-        names: values that are somebody's, each with what sort of name it is.
-        left_out: why a piece is not there, by its name.
-        silent: why nothing is there at all, or empty.
-    """
-
-    machine: str
-    pieces: dict[str, Any] = field(default_factory=dict[str, Any])
-    secrets: set[str] = field(default_factory=set[str])
-    names: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    left_out: dict[str, str] = field(default_factory=dict[str, str])
-    silent: str = ""
-
-
-def take(name: str, open_: Callable[[], Port], look: Look) -> Taken:
+def take(name: str, open_: Callable[[], Port], probe: Probe) -> Taken:
     """Return what the machine tells; one that does not answer is silent, with the reason."""
     taken = Taken(name)
     try:
@@ -66,7 +43,7 @@ def take(name: str, open_: Callable[[], Port], look: Look) -> Taken:
         taken.silent = line(str(error))
         return taken
     visit = _Visit(port, taken, time.monotonic() + SECONDS)
-    visit.everything(look)
+    visit.everything(probe)
     return taken
 
 
@@ -77,9 +54,9 @@ class _Visit:
         self._until = until
         self._told: list[tuple[str, str]] = []
 
-    def everything(self, look: Look) -> None:
+    def everything(self, probe: Probe) -> None:
         self._piece("look.json", self._look)
-        self._piece("facts.txt", lambda: self._facts(look))
+        self._piece("facts.txt", lambda: self._facts(probe))
         self._secrets()
         self._piece("clock.json", self._clock)
         self._piece("disk.txt", self._disk)
@@ -90,17 +67,12 @@ class _Visit:
         for container in engine.names(self._taken.pieces.get("containers.json")):
             self._piece(f"logs/{container}.txt", lambda container=container: self._log(container))
 
-    def _piece(self, name: str, made: Callable[[], Any]) -> None:
+    def _piece(self, name: str, made: Made) -> None:
         """Add a piece, or why it could not be had; after the deadline nothing more is asked."""
         if time.monotonic() > self._until:
             self._taken.left_out[name] = "no time left"
             return
-        try:
-            self._taken.pieces[name] = made()
-        except ClawrackError as error:
-            self._taken.left_out[name] = line(str(error))
-        except Exception as error:  # noqa: BLE001 - a bundle is made where things are not as they should be
-            self._taken.left_out[name] = f"{type(error).__module__}.{type(error).__qualname__}"
+        self._taken.add(name, had(made))
 
     def _of(self, key: str) -> str:
         return next((value for name, value in self._told if name == key), "")
@@ -110,7 +82,8 @@ class _Visit:
         shown: dict[str, list[str | int]] = {}
         for key, value in self._told:
             self._named(key, value)
-            shown.setdefault(key, []).append(int(value) if value.isdigit() and len(value) < _DIGITS else value)
+            found = number(value)
+            shown.setdefault(key, []).append(value if found is None else found)
         return {key: values[0] if len(values) == 1 else values for key, values in shown.items()}
 
     def _named(self, key: str, value: str) -> None:
@@ -124,8 +97,8 @@ class _Visit:
         elif key == "lease.holder":
             self._taken.names.append(("host", value.rpartition("-")[0] or value))
 
-    def _facts(self, look: Look) -> str:
-        shown, every = look(self._port)
+    def _facts(self, probe: Probe) -> str:
+        shown, every = probe(self._port)
         self._taken.names += [(_SORTS.get(key, "id"), every[key]) for key in _FACTS if every.get(key)]
         self._taken.names += [("address", word.partition("/")[0]) for word in every.get("ip4", "").split()]
         return shown
@@ -134,15 +107,18 @@ class _Visit:
         """Learn the secrets that are kept there, so that they can be taken out of everything else by their value."""
         for key, file in self._told:
             owner = key.removesuffix(".secret").removeprefix("agent.")
-            if not key.endswith(".secret"):
-                continue
-            if time.monotonic() > self._until:
-                self._taken.left_out[f"the secrets of {owner}"] = "no time left"
-                continue
-            try:
-                self._taken.secrets |= _values(Guard(self._port).reveal(owner, file) or b"")
-            except ClawrackError as error:
-                self._taken.left_out[f"the secrets of {owner}"] = line(str(error))
+            if key.endswith(".secret"):
+                left = "" if time.monotonic() < self._until else "no time left"
+                if why := left or self._learnt(owner, file):
+                    self._taken.left_out[f"the secrets of {owner}"] = why
+
+    def _learnt(self, owner: str, file: str) -> str:
+        """Learn the secrets in a file; return why they cannot be had, or nothing."""
+        try:
+            self._taken.secrets |= _values(Guard(self._port).reveal(owner, file) or b"")
+        except ClawrackError as error:
+            return line(str(error))
+        return ""
 
     def _clock(self) -> dict[str, Any]:
         before = time.time()

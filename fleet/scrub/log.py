@@ -1,7 +1,7 @@
 """An agent's log without what was said to it or by it.
 
 What an agent writes is not ours to know: some write whole messages. So of each line there remain its time and those
-words that are on a list of words about programs (scrub_words.txt). Nothing between quotes remains, no long number, and
+words that are on a list of words about programs (words.txt). Nothing between quotes remains, no long number, and
 of a line that speaks of messages, or in which most words are others, its length alone.
 """
 
@@ -21,7 +21,7 @@ _WORD = re.compile(r"\w+(?:\.\d+)*")
 _NUMBER = re.compile(r"\d{1,3}(?:ms|s|m|h|kb|mb|gb)?|\d{1,4}(?:\.\d{1,4}){1,3}", re.IGNORECASE)
 _SHARE = 0.6  # of the words that must be on the list
 _GAP = "…"
-WORDS = frozenset(Path(__file__).with_name("scrub_words.txt").read_text(encoding="utf-8").split())
+WORDS = frozenset(Path(__file__).with_name("words.txt").read_text(encoding="utf-8").split())
 """What programs write of themselves."""
 _SAID = re.compile(
     r"(?i)\b(?:messages?|says?|said|sa(?:ying|id)|prompts?|texts?|contents?|repl(?:y|ies|ied)|answers?|questions?|asks?|asked"

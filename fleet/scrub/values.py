@@ -11,7 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from fleet.scrub_views import Span, mapped_views, views
+from fleet.scrub.views import Span, mapped_views, views
 
 LEAST = 6  # bytes: what is shorter is no secret, and would be found everywhere
 _PART = 8  # bytes of a part that gives a value away …
