@@ -74,8 +74,8 @@ def _live(*, read_only: bool, recorder: "Recorder | None") -> "Wiring":
 
 
 def _replayed(path: Path, speed: float) -> "Wiring":
+    from tui.replay import Replay  # noqa: PLC0415 - see above
     from tui.state.record import read  # noqa: PLC0415 - see above
-    from tui.watch import Replay  # noqa: PLC0415 - see above
     from tui.wiring import Wiring  # noqa: PLC0415 - see above
 
     messages = list(read(path))  # whole, so that a damaged file is told before the screen opens

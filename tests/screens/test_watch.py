@@ -20,10 +20,11 @@ from fleet.model import Agent, Machine, Wish
 from fleet.views import Look, MachineView, UsageRow
 from tests.unit.wire_lab import Sshd, sshd, start
 from tui import watch
+from tui.replay import Replay
 from tui.state.heard import Message, Silent, Told, Trouble, Used, Wished, WishedMachine
 from tui.state.rows import MachineRow
 from tui.state.store import Store
-from tui.watch import Asks, Replay, Watch
+from tui.watch import Asks, Watch
 
 
 @pytest.fixture(autouse=True)

@@ -38,9 +38,10 @@ from installer.facts import Facts
 from installer.preflight import fit
 from tests.unit.doctor_cases import Case, expected, symptoms
 from tui.app import FleetApp
+from tui.replay import Replay
 from tui.state import record
 from tui.state.heard import Ended, Message
-from tui.watch import Put, Replay
+from tui.watch import Put
 from tui.wiring import Wiring
 
 if TYPE_CHECKING:
