@@ -64,10 +64,10 @@ def support_bundle(
 def _make(machines: list[str], listener: Listener) -> "Bundle":
     from clawrack import wire  # noqa: PLC0415 - all that a bundle stands on; a help page does not wait for it
     from fleet.bundle.controller import versions  # noqa: PLC0415 - likewise
-    from fleet.bundle.make import Door, make  # noqa: PLC0415 - likewise
+    from fleet.bundle.make import Maker, make  # noqa: PLC0415 - likewise
 
     told = {"versions.json": versions(version()), "terminal.json": _terminal()}
-    return make(open_fleet(), Door(version(), wire.probed, told), machines, listener)
+    return make(open_fleet(), Maker(version(), wire.probed, told), machines, listener)
 
 
 def _terminal() -> dict[str, Any]:

@@ -29,11 +29,11 @@ _SHOWN = (
 _PLACES = ("/", "/var/lib/clawrack", "/var/lib/docker", "/run", "/tmp")  # noqa: S108 - asked about, not used
 _FACTS = ("hostname", "user", "home", "machine_id", "uid_1000", "dmi.product_serial", "dmi.product_uuid", "hv.uuid")
 _SORTS = {"hostname": "host", "user": "user", "uid_1000": "user", "home": "path"}
-Probe = Callable[[Port], tuple[str, Mapping[str, str]]]
+Prober = Callable[[Port], tuple[str, Mapping[str, str]]]
 """Probes a machine: what may be shown of its facts, and all of them."""
 
 
-def take(name: str, open_: Callable[[], Port], probe: Probe) -> Taken:
+def take(name: str, open_: Callable[[], Port], probe: Prober) -> Taken:
     """Return what the machine tells; one that does not answer is silent, with the reason."""
     taken = Taken(name)
     try:
@@ -54,7 +54,7 @@ class _Visit:
         self._until = until
         self._told: list[tuple[str, str]] = []
 
-    def everything(self, probe: Probe) -> None:
+    def everything(self, probe: Prober) -> None:
         self._piece("look.json", self._look)
         self._piece("facts.txt", lambda: self._facts(probe))
         self._secrets()
@@ -97,7 +97,7 @@ class _Visit:
         elif key == "lease.holder":
             self._taken.names.append(("host", value.rpartition("-")[0] or value))
 
-    def _facts(self, probe: Probe) -> str:
+    def _facts(self, probe: Prober) -> str:
         shown, every = probe(self._port)
         self._taken.names += [(_SORTS.get(key, "id"), every[key]) for key in _FACTS if every.get(key)]
         self._taken.names += [("address", word.partition("/")[0]) for word in every.get("ip4", "").split()]

@@ -13,7 +13,7 @@ from fleet.base.errors import BadInput
 from fleet.base.event import Event, Listener, ignore
 from fleet.bundle import controller, known
 from fleet.bundle.form import Bundle, File, Manifest, Told
-from fleet.bundle.machine import Probe, take
+from fleet.bundle.machine import Prober, take
 from fleet.bundle.taken import Taken
 from fleet.machine.many import many
 from fleet.model import Machine, Wish
@@ -28,8 +28,8 @@ _MANIFEST = 1 << 20
 
 
 @dataclass(frozen=True)
-class Door:
-    """What the door adds.
+class Maker:
+    """Who makes a bundle, and what it adds.
 
     Attributes:
         by: the version of clawrack.
@@ -38,28 +38,28 @@ class Door:
     """
 
     by: str
-    probe: Probe
+    probe: Prober
     pieces: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-def make(fleet: Fleet, door: Door, chosen: Iterable[str] = (), listen: Listener = ignore) -> Bundle:
+def make(fleet: Fleet, maker: Maker, chosen: Iterable[str] = (), listen: Listener = ignore) -> Bundle:
     """Return the bundle of a fleet, or of the chosen machines and this controller.
 
     Raises:
         BadInput: a chosen machine is not in the fleet.
     """
-    ours = Taken("controller", dict(door.pieces))
+    ours = Taken("controller", dict(maker.pieces))
     wish = controller.wish(fleet, ours)
     machines = _chosen(wish, chosen)
     names = known.names(fleet.folder, wish)
     with ThreadPoolExecutor(1) as beside:  # a machine that is silent is waited for once
         added = beside.submit(controller.add, fleet, wish, ours)
-        taken = _all(fleet, machines, door.probe, listen)
+        taken = _all(fleet, machines, maker.probe, listen)
         added.result()
     known.learn(names, taken)
     secrets = {*known.secrets(), *(secret for one in taken for secret in one.secrets)}
     scrubber = Scrubber({secret for secret in secrets if len(secret) > 1}, names, known.ordinary())
-    return _scrubbed(door.by, ours, taken, scrubber, names)
+    return _scrubbed(maker.by, ours, taken, scrubber, names)
 
 
 def _chosen(wish: Wish, chosen: Iterable[str]) -> dict[str, Machine]:
@@ -70,7 +70,7 @@ def _chosen(wish: Wish, chosen: Iterable[str]) -> dict[str, Machine]:
     return {name: wish.machines[name] for name in sorted(names)}
 
 
-def _all(fleet: Fleet, machines: dict[str, Machine], probe: Probe, listen: Listener) -> list[Taken]:
+def _all(fleet: Fleet, machines: dict[str, Machine], probe: Prober, listen: Listener) -> list[Taken]:
     """Take from every machine, all at once."""
 
     def one(name: str) -> Taken:

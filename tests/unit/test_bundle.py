@@ -19,7 +19,7 @@ from fleet.base.errors import BadInput, Unreachable
 from fleet.base.words import LANGUAGES, catalogue
 from fleet.bundle.form import Bundle
 from fleet.bundle.machine import take
-from fleet.bundle.make import MOST_BYTES, Door, _scrubbed, make  # pyright: ignore[reportPrivateUsage]
+from fleet.bundle.make import MOST_BYTES, Maker, _scrubbed, make  # pyright: ignore[reportPrivateUsage]
 from fleet.bundle.taken import Taken
 from fleet.load import save_agent, save_machine
 from fleet.machine.port import Port, Ran
@@ -74,7 +74,7 @@ def read(bundle: Bundle, path: Path) -> dict[str, str]:
 
 
 def test_a_silent_machine_is_silent_and_everything_else_is_told(fleet: Fleet, tmp_path: Path) -> None:
-    bundle = make(fleet, Door("1", look))
+    bundle = make(fleet, Maker("1", look))
     (machine,) = bundle.manifest.machines
     assert (machine.name, machine.state) == ("machine-1", "silent")
     told = read(bundle, tmp_path / "a.tar.gz")
@@ -86,7 +86,7 @@ def test_a_silent_machine_is_silent_and_everything_else_is_told(fleet: Fleet, tm
 def test_who_is_called_like_a_cover_is_not_taken_for_another(fleet: Fleet) -> None:
     save_machine(fleet.folder, "machine-1", Machine(address="127.0.0.3", port=1))
     save_agent(fleet.folder, "agent-2", Agent(kind="openclaw", machine="machine-1"))
-    bundle = make(fleet, Door("1", look))
+    bundle = make(fleet, Maker("1", look))
     assert [machine.name for machine in bundle.manifest.machines] == ["machine-2", "machine-3"]
     wish = json.loads(bundle.contents["controller/wish.json"])
     assert {name: agent["machine"] for name, agent in wish["agents"].items()} == {
@@ -97,18 +97,18 @@ def test_who_is_called_like_a_cover_is_not_taken_for_another(fleet: Fleet) -> No
 
 
 def test_the_same_bundle_is_always_the_same_bytes(fleet: Fleet) -> None:
-    bundle = make(fleet, Door("1", look))
+    bundle = make(fleet, Maker("1", look))
     assert bundle.packed() == bundle.packed()
 
 
 def test_a_machine_that_is_not_in_the_fleet_is_refused(fleet: Fleet) -> None:
     with pytest.raises(BadInput):
-        make(fleet, Door("1", look), ["cellar"])
+        make(fleet, Maker("1", look), ["cellar"])
 
 
 def test_a_damaged_folder_does_not_keep_a_bundle_from_being_made(fleet: Fleet) -> None:
     (fleet.folder / "agents" / "ortolan.yaml").write_text("kind: [")
-    bundle = make(fleet, Door("1", look))
+    bundle = make(fleet, Maker("1", look))
     assert {"wish.json", "status.json", "plan.json"} <= bundle.manifest.left_out.keys()
     assert "FLEET/agents/agent-1.yaml" in bundle.manifest.left_out["wish.json"]
     assert [machine.name for machine in bundle.manifest.machines] == ["machine-1"]
@@ -118,7 +118,7 @@ def test_a_damaged_journal_is_shown_as_it_is(fleet: Fleet, tmp_path: Path) -> No
     journal = tmp_path / "XDG_STATE_HOME/clawrack/journal.jsonl"
     journal.parent.mkdir(parents=True, exist_ok=True)
     journal.write_text('{"v":1\nattic broke here\n')
-    assert make(fleet, Door("1", look)).contents["controller/journal.jsonl"] == b'{"v":1\nmachine-1 broke here\n'
+    assert make(fleet, Maker("1", look)).contents["controller/journal.jsonl"] == b'{"v":1\nmachine-1 broke here\n'
 
 
 def test_what_a_machine_cannot_tell_is_named_and_the_rest_is_told() -> None:
@@ -147,7 +147,7 @@ def test_a_chattering_machine_gets_no_more_than_its_share(fleet: Fleet, monkeypa
         return Taken(name, {f"{n}.txt": "so it goes on and on\n" * 100_000 for n in range(40)})
 
     monkeypatch.setattr("fleet.bundle.make.take", much)
-    bundle = make(fleet, Door("1", look))
+    bundle = make(fleet, Maker("1", look))
     assert sum(file.bytes for file in bundle.manifest.files) < MOST_BYTES
     assert all(file.cut for file in bundle.manifest.files if file.name.startswith("machines/"))
     assert bundle.manifest.machines[0].left_out["39.txt"] == "no room left"
