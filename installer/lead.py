@@ -93,9 +93,10 @@ class Lead:
     def _script(self) -> Looked:
         typed = self._machine()
         there, facts = self._meet(typed)
-        agent = self._agent_name(there.name)
-        looked = Looked(there, facts, agent, new=agent not in self._tools.fleet.wish().agents)
-        self._fits(looked)
+        usual = self._usual_name(there.name)
+        self._fits(there, facts, new=self._new(usual))
+        agent = self._agent_name(there.name, usual)
+        looked = Looked(there, facts, agent, new=self._new(agent))
         if looked.new and not (self._answers.yes or self._answers.plan):
             self._agreed(looked, typed)
         return looked
@@ -130,35 +131,43 @@ class Lead:
         self._listen(Event(kind="done", subject=there.name, step="setup.looked", params={"system": system}))
         return facts
 
-    def _fits(self, looked: Looked) -> None:
+    def _new(self, agent: str) -> bool:
+        return agent not in self._tools.fleet.wish().agents
+
+    def _fits(self, there: Reached, facts: Facts, *, new: bool) -> None:
         """Judge the machine; what is in the way stops here, before anything is changed."""
         wanted = need_of(kind(self._answers.kind))
-        if not looked.new:  # what it needs, it has
+        if not new:  # what it needs, it has
             wanted = replace(wanted, data=0, engine=0)
-        problems = judge(looked.facts, wanted)
-        refuse(problems, looked.there.name)
+        problems = judge(facts, wanted)
+        refuse(problems, there.name)
         for problem in problems:
-            note = Event(kind="note", subject=looked.there.name, step=f"{problem.key}.what", params={**problem.params})
+            note = Event(kind="note", subject=there.name, step=f"{problem.key}.what", params={**problem.params})
             self._listen(note)
 
-    def _agent_name(self, machine: str) -> str:
-        """Return the agent's name: as told; else that of the machine's agent of this kind; else as the person says."""
+    def _usual_name(self, machine: str) -> str:
+        """Return the agent's name: as told; else that of the machine's agent of this kind; else the next free one."""
         agents, wanted = self._tools.fleet.wish().agents, self._answers.kind
-
-        def elsewhere(name: str) -> None:
-            agent_name(name)
-            if name in agents and agents[name].machine != machine:
-                raise Refused("fleet.agent_elsewhere", agent=name, machine=agents[name].machine)
-
         if self._answers.name:
-            elsewhere(self._answers.name)
+            self._checked(self._answers.name, machine)
             return self._answers.name
         mine = [name for name, agent in agents.items() if (agent.machine, agent.kind) == (machine, wanted)]
         free = (f"{wanted}-{n}" if n > 1 else wanted for n in range(1, len(agents) + 2))
-        usual = min(mine) if mine else next(name for name in free if name not in agents)
-        if mine or self._asks.silent:
+        return min(mine) if mine else next(name for name in free if name not in agents)
+
+    def _agent_name(self, machine: str, usual: str) -> str:
+        """Return the agent's name as the person says it, where it is new and nobody told."""
+        if self._answers.name or self._asks.silent or not self._new(usual):
             return usual
-        return self._asks.ask(Question(id="name", default=usual, params={"machine": machine}), elsewhere)
+        question = Question(id="name", default=usual, params={"machine": machine})
+        return self._asks.ask(question, lambda name: self._checked(name, machine))
+
+    def _checked(self, name: str, machine: str) -> None:
+        """See that an agent on this machine can have the name."""
+        agents = self._tools.fleet.wish().agents
+        agent_name(name)
+        if name in agents and agents[name].machine != machine:
+            raise Refused("fleet.agent_elsewhere", agent=name, machine=agents[name].machine)
 
     def _agreed(self, looked: Looked, typed: str) -> None:
         """Say all that is going to be done, and go on only where the person says so."""

@@ -27,7 +27,7 @@ MOST_FAILURES = 2
 WAVES = (1, 2, 4)
 """How many machines go at once: the canary, then these; the last size stays."""
 
-Fate = Literal["done", "unfit", "failed", "not-begun"]
+Fate = Literal["done", "planned", "unfit", "failed", "not-begun"]
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         machine: as it was typed.
         fate: ``unfit`` where it could not be reached or does not fit, and nothing was changed; ``not-begun`` where it
-            was stopped before its turn.
+            was stopped before its turn; ``planned`` where a plan was all that was asked for.
         why: what was in the way, or empty.
         seconds: from its turn to its end; 0 where it had none.
     """
@@ -70,7 +70,13 @@ def several(told: list[Answers], tools: Tools, listen: Listener) -> list[Result]
     looks = dict(enumerate(many(lambda answers: _look(answers, tools, listen), told)))
     results = {n: _unfit(told[n], found, listen) for n, found in looks.items() if isinstance(found, ClawrackError)}
     ready = {n: looked for n, looked in looks.items() if isinstance(looked, Looked)}
-    for wave in waves([*_named(ready, told, tools)]):
+    turns = [*_named(ready, told, tools)]
+    if any(answers.plan for answers in told):
+        for n, answers, looked in turns:
+            Lead(answers, tools, listen, Interview(None)).foretold(looked, listen)
+            results[n] = Result(machine=answers.machine, fate="planned")
+        turns = []
+    for wave in waves(turns):
         if _failed(results) >= _bearable(results):
             break
         results |= _wave(wave, tools, listen)

@@ -55,8 +55,8 @@ def _section(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
 
 def _row(path: Sequence[str], param: Parameter) -> tuple[str, str]:
     name = (param.name or "").strip("_")
-    text = find(f"{_key(path)}.{name}") or say(f"help.param.{name}")
-    return _label(param), text
+    own = f"{_key(path)}.{name}"
+    return _label(param), say(own if find(own) else f"help.param.{name}")
 
 
 def _label(param: Parameter) -> str:

@@ -1,6 +1,8 @@
 """``clawrack setup``: from a bare machine to an agent that answers."""
 
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,7 @@ from clawrack.cli.asking import piped_secret
 from clawrack.cli.common import Json, Yes, here, listening
 from clawrack.cli.faces import face
 from clawrack.cli.frame import Verb, lone
+from fleet.base.clean import line
 from fleet.base.errors import ActionFailed, Interrupted, Refused
 from fleet.base.words import say
 from installer.answers import Answers, Receipt, Source, from_file, gather, variable
@@ -64,9 +67,15 @@ def _one(answers: Answers, *, resume: bool, as_json: bool) -> None:
         if not interview.leading:
             raise
         draft.write(interview.recorded)
-        raise Interrupted("setup.saved") from None
+        raise Interrupted("setup.saved", command=_again("--resume")) from None
     draft.forget()
     _told(receipt, as_json=as_json)
+
+
+def _again(word: str) -> str:
+    """Return the line that was typed, with another word: what was told on it still counts."""
+    typed = [line(part) for part in sys.argv[1:]]
+    return shlex.join(("clawrack", *typed, *([] if word in typed else [word])))
 
 
 def _told(receipt: Receipt | None, *, as_json: bool) -> None:
@@ -82,15 +91,15 @@ def _several(told: list[Answers], *, as_json: bool) -> None:
     """Set many machines up; nobody is asked, so the line must say --yes."""
     from clawrack import wire  # noqa: PLC0415 - see _one
 
-    if not all(answers.yes for answers in told):
-        raise Refused("setup.several_needs_yes", machines=len(told))
+    if not all(answers.yes or answers.plan for answers in told):
+        raise Refused("setup.several_needs_yes", machines=len(told), command=_again("--yes"))
     with listening(as_json=as_json, subjects=True) as listener:
         results = wire.setup_several(told, listener)
     if as_json:
         show.as_json("setups", results)
     else:
         show.table(results, here(), "show.no_machines", ("machine", "fate", "seconds", "why"))
-    if any(result.fate != "done" for result in results):
+    if any(result.fate not in {"done", "planned"} for result in results):
         raise typer.Exit(ActionFailed.exit_code)
 
 

@@ -106,8 +106,10 @@ def _plain(node: yaml.Node | None, path: str, marks: dict[str, Mark], where: str
 def _mapping(node: yaml.MappingNode, path: str, marks: dict[str, Mark], where: str, depth: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in node.value:
-        name = str(key.value)
         place = (key.start_mark.line + 1, key.start_mark.column + 1)
+        if not isinstance(key, yaml.ScalarNode):
+            raise BadInput("file.key", where=f"{where}:{place[0]}:{place[1]}")
+        name = str(key.value)
         if name in found:
             raise BadInput("file.twice", where=f"{where}:{place[0]}:{place[1]}", field=name)
         found[name] = _plain(value, f"{path}.{name}", marks, where, depth + 1)

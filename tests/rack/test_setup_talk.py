@@ -123,6 +123,9 @@ def test_many_machines_from_a_file_the_unfit_first_then_one_then_the_rest(
         (tmp_path / "twice.yaml").write_text((tmp_path / "rack.yaml").read_text() + entries)
         assert controller.type("setup", "--answers", str(tmp_path / "twice.yaml"), "--yes").code == 2
         words = ("setup", "--answers", str(tmp_path / "rack.yaml"), "--yes", "--json")
+        planned = controller.type(*words, "--plan", more={"CLAWRACK_KINDS": kinds})
+        assert [result["fate"] for result in planned.document["setups"]] == ["planned", "planned", "unfit"]
+        assert one.sh("ls /var/lib/clawrack 2>/dev/null || true").text == ""
         done = controller.type(*words, more={"CLAWRACK_KINDS": kinds})
         assert done.code == 5, done
         results = done.document["setups"]

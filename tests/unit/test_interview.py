@@ -184,6 +184,7 @@ def test_many_machines_share_what_stands_beside_them(tmp_path: Path, monkeypatch
         ("password: hunter2\n", ":1:"),
         ("passwort: {env: X}\n", ":1:"),
         ("version: 2\n", ""),
+        ("password: {{file: ~/pw}}\n", ":1:12"),
         ("password: {env: NOT_SET_ANYWHERE}\n", ""),
     ],
 )

@@ -3,7 +3,7 @@
 import sys
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import FormattedTextControl, Layout, Window
@@ -43,7 +43,7 @@ class Keys:
 def _typed(question: Question, number: int, default: str) -> str:
     """Return a line of text; an empty one is the default."""
     asked = f"{number}. {question.text}"
-    foot = say("face.keys.text_why" if question.why else "face.keys.text")
+    foot = say("face.keys.text_why" if question.why and question.form != "secret" else "face.keys.text")
     mark = f"[{line(default)}] > " if default else "> "
     session = PromptSession[str](output=create_output(sys.stderr), key_bindings=_ways(question), erase_when_done=True)
     session.app.ttimeoutlen = ESCAPE
@@ -75,7 +75,7 @@ def _ways(question: Question) -> KeyBindings:
         if buffer.text or question.form == "secret" or not question.why:
             buffer.insert_text(event.data)
         else:
-            event.app.print_text(f"{_rows(question.why)}\n")
+            run_in_terminal(lambda: _print(question.why))
 
     _ = back, stop, why
     return keys
