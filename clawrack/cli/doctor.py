@@ -15,7 +15,7 @@ from fleet.base.words import say
 
 if TYPE_CHECKING:
     from fleet.api import Fleet
-    from fleet.doctor.finding import Diagnosis, Finding, FindingView, Fixed
+    from fleet.doctor.finding import Diagnosis, Finding, Fixed
     from fleet.doctor.rounds import Agrees
 
 app = lone()
@@ -75,7 +75,7 @@ def _agrees(*, yes: bool, silent: bool) -> "Agrees":
 
 
 def _show(found: "Diagnosis", *, as_json: bool) -> None:
-    from fleet.doctor.words import told, view  # noqa: PLC0415 - a help page does not wait for it
+    from fleet.doctor.words import view  # noqa: PLC0415 - a help page does not wait for it
 
     if as_json:
         show.as_json("diagnosis", view(found))
@@ -84,28 +84,39 @@ def _show(found: "Diagnosis", *, as_json: bool) -> None:
     for fixed in found.fixed:
         _fixed(fixed, to)
     for finding in found.findings:
-        _finding(told(finding), to)
+        _finding(finding, to)
+    if not found.machines:
+        to.line(say("doctor.nobody"))
+        to.line(f"  → {to.paint(say('doctor.nobody.next'), 'bold')}")
+        return
     counts = {level: sum(one.severity == level for one in found.findings) for level in _MARKS}
     key = "doctor.summary" if found.findings else "doctor.well"
     numbers = {"errors": counts["error"], "warnings": counts["warning"], "notes": counts["note"]}
     to.line(say(key, machines=found.machines, agents=found.agents, **(numbers if found.findings else {})))
 
 
-def _finding(finding: "FindingView", to: Terminal) -> None:
+def _finding(finding: "Finding", to: Terminal) -> None:
+    from fleet.doctor.words import headline, seen, told  # noqa: PLC0415 - a help page does not wait for it
+
     mark, style = _MARKS[finding.severity]
-    first, *rest = wrap(f"{line(finding.subject)}: {finding.what}", to.columns - 2)
+    shown = told(finding, asked=at_terminal())
+    first, *rest = wrap(line(headline(finding), 400), to.columns - 2)
     to.line(f"{to.paint(mark, style)} {first}")
-    for row in (*(f"  {row}" for row in rest), *wrap(finding.why, to.columns, "  ")):
+    for row in (*(f"  {row}" for row in rest), *wrap(shown.why, to.columns, "  ")):
         to.line(row)
-    to.line(f"  {to.paint(line(f'{finding.id}: {finding.evidence}', 400), 'dim')}")
+    for row in wrap(say("doctor.seen", evidence=line(seen(finding), 400)), to.columns, "  "):
+        to.line(to.paint(row, "dim"))
     for row in finding.diff:
         style = "good" if row.startswith("+") else "bad" if row.startswith("-") else "dim"
         to.line(f"    {to.paint(row, style)}")
-    to.line(f"  → {to.paint(finding.command, 'bold')}")
+    to.line(f"  → {to.paint(shown.command, 'bold')}")
 
 
 def _fixed(fixed: "Fixed", to: Terminal) -> None:
     mark, style = _OUTCOMES.get(fixed.outcome, ("?", "warn"))
     key = "doctor.fixed.still" if fixed.outcome == "failed" and not fixed.reason else f"doctor.fixed.{fixed.outcome}"
     reason = {"reason": fixed.reason} if key in {"doctor.fixed.failed", "doctor.fixed.unknown"} else {}
-    to.line(f"{to.paint(mark, style)} {line(fixed.subject)}: {fixed.id}: {say(key, **reason)}")
+    told = f"{line(fixed.subject)}: {say(f'doctor.fix.{fixed.fix}')}: {say(key, **reason)}"
+    first, *rest = wrap(told, to.columns - 2)
+    for row in (f"{to.paint(mark, style)} {first}", *(f"  {row}" for row in rest)):
+        to.line(row)

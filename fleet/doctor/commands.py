@@ -7,20 +7,20 @@ from types import MappingProxyType
 from fleet.base.clean import line
 from fleet.doctor.finding import Finding, FindingId, FixName, Severity
 from fleet.doctor.symptoms import Symptoms
-from fleet.machine.target import SSH_PORT
 from fleet.model import Machine
 
 LONGEST = 400  # characters of one value
 
 
-def on(machine: Machine) -> str:
-    """Return what stands before a command that must be typed on a machine, as root."""
+def on(name: str, machine: Machine) -> str:
+    """Return what stands before a command that must be typed on a machine, as root.
+
+    Our own shell knows the host key and has a login; sudo asks there for the password of a login that is not root.
+    """
     if machine.local:
         return "sudo"
-    port = () if machine.port == SSH_PORT else ("-p", str(machine.port))
-    place = f"{machine.user}@{machine.address}"
-    words = ("ssh", *port, place) if machine.user == "root" else ("ssh", "-t", *port, place, "sudo")
-    return shlex.join(words)
+    words = ("clawrack", "machine", "shell", name, "--")
+    return shlex.join(words if machine.user == "root" else (*words, "sudo"))
 
 
 def setup(symptoms: Symptoms, agent: str = "") -> str:
@@ -44,7 +44,7 @@ def found(  # noqa: PLR0913 - a finding has that many sides, and most go by name
     values: Mapping[str, object] = MappingProxyType({}),
 ) -> Finding:
     """Return a finding of a machine, or of an agent on it, with the values that its texts may name."""
-    usual = {"machine": symptoms.name, "on": on(symptoms.machine), "setup": setup(symptoms, agent)}
+    usual = {"machine": symptoms.name, "on": on(symptoms.name, symptoms.machine), "setup": setup(symptoms, agent)}
     named = {"agent": agent, "name": agent} if agent else {"name": symptoms.name}
     return Finding(
         id=id_,

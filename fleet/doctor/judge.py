@@ -37,5 +37,11 @@ def _taken(port: TakenPort) -> Finding:
         severity="warning",
         subject=f"{port.machine}/{port.agent}",
         evidence=f"127.0.0.1:{port.port} {port.by}".strip(),
-        params={"agent": port.agent, "machine": port.machine, "port": str(port.port), "by": port.by or "?"},
+        params={
+            "agent": port.agent,
+            "machine": port.machine,
+            "port": str(port.port),
+            "by": port.by or "?",
+            "free": str(port.free),
+        },
     )

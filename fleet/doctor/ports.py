@@ -11,6 +11,7 @@ from fleet.kinds import Kind
 from fleet.model import Agent
 
 OURS = "clawrack"
+_HIGHEST = 65535
 _LISTEN = "0A"  # the state, in /proc/net/tcp
 
 
@@ -19,10 +20,16 @@ def taken(agents: dict[str, tuple[Agent, Kind]]) -> list[TakenPort]:
     pages = {name: agent for name, (agent, kind) in agents.items() if kind.page is not None}
     found = {port: _holder(port) for port in {agent.page_port for agent in pages.values()} if not _free(port)}
     return [
-        TakenPort(name, agent.machine, agent.page_port, found[agent.page_port])
+        TakenPort(name, agent.machine, agent.page_port, found[agent.page_port], _next(agent.page_port, agents))
         for name, agent in pages.items()
         if found.get(agent.page_port, OURS) != OURS
     ]
+
+
+def _next(port: int, agents: dict[str, tuple[Agent, Kind]]) -> int:
+    """Return the next port that nobody has and no agent's page needs; 0 where there is none."""
+    needed = {agent.page_port for agent, _ in agents.values()}
+    return next((other for other in range(port + 1, _HIGHEST + 1) if other not in needed and _free(other)), 0)
 
 
 def _free(port: int) -> bool:

@@ -80,9 +80,15 @@ class Symptoms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TakenPort(msgspec.Struct, frozen=True):
-    """A port of this computer that an agent's page needs and something else has; ``by`` is its name, or empty."""
+    """A port of this computer that an agent's page needs and something else has.
+
+    Attributes:
+        by: its name, or empty.
+        free: another port that the page could have; 0 where there is none.
+    """
 
     agent: str
     machine: str
     port: int
     by: str = ""
+    free: int = 0

@@ -335,7 +335,7 @@ CASES: dict[str, Case] = {
         (), seen={"expected": {"ada": msgspec.structs.replace(expected(), files={"spec": "release=r7\n"})}}
     ),
     "a taken port": Case(
-        ("warning port.taken",), port=TakenPort("ada", "pc-1", 18700, "991 python3 -m http.server")
+        ("warning port.taken",), port=TakenPort("ada", "pc-1", 18700, "991 python3 -m http.server", 18701)
     ),
     "no name": silent("ssh.no_such_host", address="pc-1.lan")("machine.no_name"),
     "nobody listens": silent("ssh.refused", port="22")("machine.refused"),

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from fleet.doctor import config, mend
 from fleet.doctor.checkup import Box, Checkup, read
 from fleet.doctor.finding import ASKS, FIXES, IDS, SEVERITIES, Diagnosis, Finding
 from fleet.doctor.judge import judge
-from fleet.doctor.words import ended, told
+from fleet.doctor.words import ended, headline, seen, told
+from fleet.model import Machine
 from tests.unit.doctor_cases import CASES, FILES, HEALTHY, Case, symptoms, text
 
 PAGE = Path(__file__).parents[2] / "docs/doctor.md"
@@ -176,9 +178,58 @@ def _plain(key: str) -> str:
 def _command(id_: str) -> str:
     shown = _plain(f"doctor.{id_}.next")
     shown = {"SETUP": "clawrack setup --machine MACHINE --kind KIND --name AGENT"}.get(shown, shown)
-    return f"`{shown.replace('ON ', 'ssh MACHINE ', 1) if shown.startswith('ON ') else shown}`"
+    return f"`{shown.replace('ON ', 'clawrack machine shell MACHINE -- ', 1) if shown.startswith('ON ') else shown}`"
 
 
 def test_the_page_is_that_of_the_code() -> None:
     """To write it anew: .venv/bin/python -c 'from tests.unit import test_doctor as t; t.PAGE.write_text(t.page())'."""
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def finding_of(name: str) -> Finding:
+    [found] = judged(CASES[name]).findings
+    return found
+
+
+def test_a_fix_that_wants_a_yes_says_so_where_nobody_can_be_asked() -> None:
+    edited = finding_of("an edited configuration")
+    assert told(edited).command == "clawrack doctor ada --fix"
+    assert told(edited, asked=False).command == "clawrack doctor ada --fix --yes"
+    assert "--yes" not in told(finding_of("no firewall"), asked=False).command
+
+
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [
+        ("root", "clawrack machine shell pc-1 -- systemctl start docker"),
+        ("claw", "clawrack machine shell pc-1 -- sudo systemctl start docker"),
+    ],
+)
+def test_docker_is_started_through_our_own_shell(user: str, command: str) -> None:
+    case = CASES["Docker is down"]
+    machine = Machine(address="192.0.2.7", user=user)
+    [found] = judged(replace(case, seen={"machine": machine})).findings
+    assert told(found).command == command
+
+
+def test_a_taken_port_tells_the_port_to_open_the_page_at() -> None:
+    assert told(finding_of("a taken port")).command == "clawrack agent open ada --port 18701"
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.found])
+def test_a_person_reads_no_keys_and_no_name_twice(name: str, language: str) -> None:
+    assert language
+    for finding in judged(CASES[name]).findings:
+        assert not re.match(r"[a-z_]+\.[a-z_]+[: ]", seen(finding)), seen(finding)
+        named = re.findall(r"(?<![\w-])pc-1(?![\w.-])", headline(finding))
+        assert len(named) <= 1, headline(finding)
+
+
+def test_a_probe_that_nobody_answers_is_told_in_words() -> None:
+    case = replace(CASES["an agent that is not ready"], seen={"complaints": {"ada": "started: Unreachable"}})
+    [found] = judged(case).findings
+    assert seen(found) == "the probe `started` got no answer"
+
+
+def test_every_fix_has_a_name(language: str) -> None:
+    assert all(catalogue.find(f"doctor.fix.{fix}") for fix in FIXES), language

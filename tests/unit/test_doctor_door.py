@@ -37,7 +37,8 @@ def doctor(home: Path, *words: str, language: str = "en") -> subprocess.Complete
 def test_a_fleet_of_nothing_has_nothing_wrong(tmp_path: Path) -> None:
     said = doctor(tmp_path)
     assert (said.returncode, said.stderr) == (0, "")
-    assert "machines 0, agents 0" in said.stdout
+    assert "There are no machines yet" in said.stdout
+    assert said.stdout.endswith("→ clawrack setup\n")
 
 
 @pytest.mark.parametrize("words", [(), ("pc-1",), ("ada",), ("--machine", "pc-1"), ("--agent", "ada")])
@@ -61,8 +62,10 @@ def test_a_person_is_told_what_why_the_evidence_and_the_command(home: Path) -> N
     said = doctor(home)
     assert said.returncode == 5
     lines = said.stdout.splitlines()
-    assert lines[0].startswith("✗ pc-1: ")
-    assert "  machine.no_name: ssh.no_such_host address=nowhere.invalid" in lines
+    assert lines[0].startswith("✗ The name `nowhere.invalid` of pc-1")
+    assert "  Seen: There is no host by the name `nowhere.invalid`" in lines
+    assert max(map(len, lines)) <= 80
+    assert any("clawrack machine remove pc-1 --forget" in line for line in lines)
     assert "  → getent hosts nowhere.invalid" in lines
     assert lines[-1].startswith("Errors: 1. ")
 
