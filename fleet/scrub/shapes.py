@@ -17,6 +17,7 @@ Shape = tuple[Sort, re.Pattern[str], Callable[[re.Match[str], Rename], str]]
 
 _NUMERIC = 8  # digits: shorter ones after `token=` count something
 _SEGMENT = 16  # characters: a word that is shorter is not taken for random
+_TOKEN = 24  # letters and digits: of a word with hyphens
 _CHANGES = 4  # between letters and digits, or small and capital ones …
 _SHARE = 0.42  # … and of the letters, where there are no digits: a nameLikeThis has fewer
 _PUBLIC = frozenset({"169.254.169.254", "100.100.100.200", "100.96.0.96", "168.63.129.16"})
@@ -45,16 +46,28 @@ def _said(found: re.Match[str], rename: Rename) -> str:
 
 def _random(found: re.Match[str], rename: Rename) -> str:
     word = found.group()
-    return rename("secret", word) if any(looks_random(part) for part in re.split(r"[-_./+=]", word)) else word
+    random = any(looks_random(part) for part in re.split(r"[-_./+=]", word))
+    return rename("secret", word) if random or any(_is_token(part) for part in re.split(r"[./+=]", word)) else word
 
 
 def looks_random(word: str) -> bool:
     """Return whether letters and digits follow each other as nobody would write them."""
     if len(word) < _SEGMENT:
         return False
-    sorts = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in word if c.isalnum()]
-    changes = sum(a != b for a, b in itertools.pairwise(sorts))
+    sorts, changes = _mixture(word)
     return changes >= (_CHANGES if "d" in sorts else max(_CHANGES, _SHARE * len(sorts)))
+
+
+def _is_token(word: str) -> bool:
+    """Return whether it is random though hyphens cut it short: base64 for addresses has hyphens anywhere."""
+    sorts, changes = _mixture(word)
+    return len(sorts) >= _TOKEN and len({*sorts}) == 3 and changes >= _SHARE * len(sorts)  # noqa: PLR2004 - all sorts
+
+
+def _mixture(word: str) -> tuple[list[str], int]:
+    """Return of each letter whether it is a digit, small or capital, and how often that changes."""
+    sorts = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in word if c.isalnum()]
+    return sorts, sum(a != b for a, b in itertools.pairwise(sorts))
 
 
 def _address(found: re.Match[str], rename: Rename) -> str:
