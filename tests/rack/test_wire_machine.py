@@ -212,7 +212,7 @@ def test_the_engine_is_read_and_given_an_image(machine: Machine, user: str) -> N
 def test_a_server_that_forwards_no_sockets_still_gives_docker_to_root(machine: Machine) -> None:
     machine.put("/etc/ssh/sshd_config.d/01-closed.conf", b"AllowStreamLocalForwarding no\n")
     machine.run("systemctl", "reload", "ssh")
-    machine.wait_ready()  # sshd starts itself anew, and does not listen for a moment
+    _anew(machine)
     port = port_to(machine)
     try:
         client: Any = port.docker()
@@ -221,7 +221,13 @@ def test_a_server_that_forwards_no_sockets_still_gives_docker_to_root(machine: M
         port.close()
         machine.run("rm", "/etc/ssh/sshd_config.d/01-closed.conf")
         machine.run("systemctl", "reload", "ssh")
-        machine.wait_ready()
+        _anew(machine)
+
+
+def _anew(machine: Machine) -> None:
+    """Wait for the sshd that starts itself anew, and does not listen for a moment."""
+    time.sleep(0.5)
+    machine.wait_ready()
 
 
 def test_docker_that_is_down_is_told_to_root_and_others(machine: Machine) -> None:
