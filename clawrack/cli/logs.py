@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,20 +83,30 @@ def run(fleet: "Fleet", typed: Typed) -> None:
 
     names = _names(fleet.wish(), typed)
     pattern = _pattern(typed)
-    span = Span(_tail(typed, len(names)), _nanoseconds(typed.since, "--since"), _nanoseconds(typed.until, "--until"))
+    span = Span(_tail(typed, len(names)), *_times(typed))
     asked = Asked(typed.follow, span, _finder(pattern))
     ears = _Ears(alone=len(names) == 1, json=typed.json)
     if typed.json:
         printed: Callable[[LogLine], None] = lambda found: show.as_json("line", found)  # noqa: E731 - one of two
     else:
         printed = _Page(terminal(sys.stdout), names, pattern, timestamps=typed.timestamps).print
+    shown = False
     try:
         for found in fleet.logs_of(names, asked, ears):
+            shown = True
             printed(found)
     except KeyboardInterrupt:  # the usual way to end it
         raise typer.Exit(INTERRUPTED) from None
     if ears.code:
         raise typer.Exit(ears.code)
+    if not shown and not typed.json:
+        _nothing(typed)
+
+
+def _nothing(typed: Typed) -> None:
+    """Say that there was no line to print, where nothing else would be said."""
+    to = terminal(sys.stderr)
+    to.line(f"{to.paint('·', 'dim')} {say('logs.no_hit' if typed.grep else 'logs.no_line', text=typed.grep)}")
 
 
 def _names(wish: "Wish", typed: Typed) -> list[str]:
@@ -115,7 +126,8 @@ def _pattern(typed: Typed) -> re.Pattern[str] | None:
     try:
         return re.compile(typed.grep if typed.regex else re.escape(typed.grep)) if typed.grep else None
     except (re.error, OverflowError, RecursionError) as error:
-        raise BadInput("logs.bad_regex", text=typed.grep, reason=str(error)) from error
+        at = error.pos if isinstance(error, re.error) else 0
+        raise BadInput("logs.bad_regex", text=typed.grep, column=(at or 0) + 1, whose=_whose(typed)) from error
 
 
 def _finder(pattern: re.Pattern[str] | None) -> Callable[[str], bool]:
@@ -129,17 +141,43 @@ def _tail(typed: Typed, agents: int) -> int | None:
     if not typed.tail:
         return _ONE if agents == 1 else _EACH
     if not typed.tail.isascii() or not typed.tail.isdecimal() or len(typed.tail) > len("999999999"):
-        raise BadInput("logs.bad_tail", text=typed.tail)
+        raise BadInput("logs.bad_tail", text=typed.tail, whose=_whose(typed))
     return int(typed.tail)
 
 
-def _nanoseconds(text: str, option: str) -> int | None:
+def _times(typed: Typed) -> tuple[int | None, int | None]:
+    """Return from when and until when, in nanoseconds since 1970.
+
+    Raises:
+        BadInput: one is no time, or the end is before the beginning.
+    """
+    now = datetime.now().astimezone()
+    try:
+        since, until = _nanoseconds(typed.since, "--since", now), _nanoseconds(typed.until, "--until", now)
+    except BadInput as error:
+        told = {name: str(value) for name, value in error.params.items()}
+        raise BadInput(error.key, where="", **told, whose=_whose(typed)) from error
+    if since is not None and until is not None and until < since:
+        raise BadInput("logs.upside_down", since=typed.since, until=typed.until, command=_turned(typed))
+    return since, until
+
+
+def _turned(typed: Typed) -> str:
+    return f"clawrack agent logs {_whose(typed)} {shlex.join(('--since', typed.until, '--until', typed.since))}"
+
+
+def _nanoseconds(text: str, option: str, now: datetime) -> int | None:
     if not text:
         return None
-    told = moment(text, datetime.now().astimezone(), option).timestamp()
+    told = moment(text, now, option).timestamp()
     if told < 0:
         raise BadInput("logs.bad_time", option=option, text=text)
     return int(told * 1_000_000) * 1000
+
+
+def _whose(typed: Typed) -> str:
+    """Return whose logs were asked for, as it was typed."""
+    return "--all" if typed.every else shlex.join(("--machine", typed.machine) if typed.machine else typed.names)
 
 
 class _Page:
