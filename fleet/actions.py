@@ -69,6 +69,13 @@ class Stop(Action, frozen=True):
     agent: str
 
 
+class Restart(Action, frozen=True):
+    """Stop an agent and start it, in one step of its machine: it is never stopped on purpose in between."""
+
+    step: ClassVar[str] = "step.restart"
+    agent: str
+
+
 class Remove(Action, frozen=True):
     """Take an agent off its machine; its state is kept where ``keep``."""
 
@@ -77,4 +84,4 @@ class Remove(Action, frozen=True):
     keep: bool
 
 
-AnyAction = PlaceImage | PlaceMeter | Deploy | Start | Stop | Remove
+AnyAction = PlaceImage | PlaceMeter | Deploy | Start | Stop | Restart | Remove

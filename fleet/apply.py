@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Remove, Start, Stop
+from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Remove, Restart, Start, Stop
 from fleet.base.errors import ClawrackError, Unreachable
 from fleet.base.event import Event, Kind, Listener, ignore
 from fleet.deploy import Order, deploy
@@ -113,6 +113,9 @@ def _do(action: AnyAction, site: Site, hands: Hands, listen: Listener) -> bool:
             changed = guard.start(lease, agent)
         case Stop(agent=agent):
             changed = guard.stop(lease, agent)
+        case Restart(agent=agent):
+            guard.restart(lease, agent)
+            changed = True
         case Remove(agent=agent, keep=keep):
             guard.remove(lease, agent, "keep" if keep else "erase")
             changed = True

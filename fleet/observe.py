@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from fleet.base.clean import line, number
-from fleet.base.errors import ClawrackError
+from fleet.base.errors import ActionFailed, ClawrackError
+from fleet.base.words import say
 from fleet.machine import containers
 from fleet.machine.guard import Guard, sentence
 from fleet.machine.many import many
@@ -96,20 +97,30 @@ def machine_view(
     """Return a machine as people are shown it."""
     there = seen.machines.get(name)
     trouble = troubles.get(name)
+    agents = sum(agent.machine == name for agent in wish.agents.values())
     place = machine.address if machine.local or machine.port == 22 else f"{machine.address}:{machine.port}"  # noqa: PLR2004
     return MachineView(
         name=name,
         address=place,
         state=_machine_state(there, trouble),
-        agents=sum(agent.machine == name for agent in wish.agents.values()),
+        agents=agents,
         id=there.id if there else machine.id,
         architecture=(there.architecture if there else "") or machine.architecture,
         engine=there.engine if there else "",
-        meter=there.meter_state if there else "",
+        meter=there.meter_state if there and there.engine else "",
         firewall=bool(there and there.firewall),
         free=there.free if there else 0,
-        trouble=line(str(trouble)) if trouble else "",
+        trouble=line(str(trouble)) if trouble else _trouble(name, there, agents),
     )
+
+
+def _trouble(name: str, there: SeenMachine | None, agents: int) -> str:
+    """Return what is wrong with a machine that answers, or an empty text; one without agents needs no meter."""
+    if there and not there.engine:
+        return str(ActionFailed("engine.down", where=name, machine=name))
+    if there and agents and there.meter_state != "running":
+        return say("trouble.meter", machine=name)
+    return ""
 
 
 def _machine_state(there: SeenMachine | None, trouble: ClawrackError | None) -> MachineState:
@@ -125,10 +136,11 @@ def agent_view(name: str, agent: Agent, seen: Seen) -> AgentView:
     base: dict[str, Any] = {
         "name": name, "machine": agent.machine, "kind": agent.kind, "version": agent.version, "model": agent.model,
     }  # fmt: skip
+    known = bool(there and there.engine)  # without its engine a machine does not know what runs
     if mine is None:
-        return AgentView(state="absent" if there else "unknown", **base)
+        return AgentView(state="absent" if known else "unknown", **base)
     return AgentView(
-        state=_agent_state(mine),
+        state=_agent_state(mine) if known else "unknown",
         release=mine.release,
         container=mine.container,
         image=mine.image,

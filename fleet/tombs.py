@@ -21,7 +21,7 @@ from fleet import observe
 from fleet.base import formats
 from fleet.base.clean import line
 from fleet.base.disk import replace
-from fleet.base.errors import BadInput, ClawrackError, Refused, Unreachable
+from fleet.base.errors import BadInput, ClawrackError, Refused, Unreachable, WireCut
 from fleet.base.names import agent_name, machine_name
 from fleet.base.yaml import read
 from fleet.machine.many import many
@@ -147,6 +147,11 @@ def bury(folder: Path, name: str, machine: Machine, agents: Iterable[str], host_
 def dig_up(folder: Path, tomb: Tomb) -> None:
     """Take a tombstone away."""
     _path(folder, tomb).unlink(missing_ok=True)
+
+
+def seems_dead(error: Unreachable) -> bool:
+    """Tell whether an error is that of a machine where nobody answers."""
+    return not isinstance(error, WireCut) and error.key not in _THERE
 
 
 def answers(port: Port) -> bool:

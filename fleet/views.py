@@ -12,7 +12,7 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     """An agent as its file and its machine say it is.
 
     Attributes:
-        state: ``unknown`` where the machine did not answer; that is not ``absent``.
+        state: ``unknown`` where the machine, or Docker on it, did not answer; that is not ``absent``.
         started: when, as the engine says it (RFC 3339), or empty.
         reason: why the supervisor gave it up, or empty.
     """
@@ -36,8 +36,9 @@ class MachineView(msgspec.Struct, frozen=True, kw_only=True):
     """A machine as its file and itself say it is.
 
     Attributes:
-        free: bytes free where agents' state lies.
-        trouble: why it did not answer, or empty.
+        meter: the state of its meter's container; empty where it is not known.
+        free: bytes free where agents' state lies; 0 where it did not answer.
+        trouble: why it did not answer, or what keeps its agents from work; or empty.
     """
 
     name: str

@@ -11,7 +11,7 @@ from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
 from clawrack.cli.shell import Command, Listing
-from fleet.base.errors import BadInput
+from fleet import near
 from fleet.base.outcome import AlreadyTrue
 from fleet.base.words import say
 from fleet.views import Result
@@ -120,8 +120,9 @@ def restart(name: Name, *, json: Json = False) -> None:
 def remove(name: Name, *, keep_state: Keep = True, yes: Yes = False, json: Json = False) -> None:
     """Take an agent off its machine."""
     fleet = open_fleet()
-    if name not in fleet.wish().agents:
-        raise BadInput("fleet.no_agent", agent=name)
+    wish = fleet.wish()
+    if name not in wish.agents:
+        raise near.no_agent(name, wish)
     sure(
         name, "question.remove_agent" if keep_state else "question.erase_agent", _again(name, keep=keep_state), yes=yes
     )

@@ -10,6 +10,7 @@ from clawrack.cli import show
 from clawrack.cli.asking import at_terminal, piped_secret, sure
 from clawrack.cli.common import here, listening
 from clawrack.cli.terminal import Terminal, wrap
+from fleet import near
 from fleet.base.errors import BadInput
 from fleet.base.secret import Secret
 from fleet.base.words import say
@@ -65,8 +66,9 @@ def run(fleet: "Fleet", typed: Typed) -> None:
 def _check(fleet: "Fleet", typed: Typed) -> None:
     if typed.forget + typed.returned + typed.docker > 1 or (typed.forget and not typed.keep):
         raise BadInput("leave.one_way", machine=typed.name)
-    if not typed.returned and typed.name not in fleet.wish().machines:
-        raise BadInput("fleet.no_machine", machine=typed.name)
+    wish = fleet.wish()
+    if not typed.returned and typed.name not in wish.machines:
+        raise near.no_machine(typed.name, wish)
 
 
 def _remove(fleet: "Fleet", typed: Typed) -> None:

@@ -1,5 +1,6 @@
 """``clawrack machine``: see machines, remove clawrack from them."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -9,10 +10,13 @@ from clawrack.cli import leaving, shell, show
 from clawrack.cli.common import Json, Name, Yes, here, open_fleet
 from clawrack.cli.frame import Verb, noun
 from clawrack.cli.shell import Command, Listing
+from clawrack.cli.terminal import Terminal, wrap
+from fleet.base.clean import line
+from fleet.views import MachineView
 
 app = noun()
 Keep = Annotated[bool, typer.Option("--keep/--erase")]
-MACHINE_COLUMNS = ("name", "state", "address", "agents", "architecture", "engine", "free", "trouble")
+MACHINE_COLUMNS = ("name", "state", "address", "agents", "architecture", "engine", "free")
 
 
 @app.command("list", cls=Verb)
@@ -22,7 +26,17 @@ def list_(*, json: Json = False) -> None:
     if json:
         show.as_json("machines", machines)
     else:
-        show.table(machines, here(), "show.no_machines", MACHINE_COLUMNS)
+        listed(machines, here())
+
+
+def listed(machines: Sequence[MachineView], to: Terminal) -> None:
+    """Print machines, and below them what is wrong with each."""
+    show.table(machines, to, "show.no_machines", MACHINE_COLUMNS)
+    for trouble in filter(None, (machine.trouble for machine in machines)):
+        first, *rest = wrap(line(trouble), to.columns - 2)
+        to.line(f"{to.paint('!', 'warn')} {first}")
+        for row in rest:
+            to.line(f"  {row}")
 
 
 @app.command("show", cls=Verb)

@@ -15,6 +15,9 @@ FORMAT = 1
 _MOST = 4000  # characters of one value
 _LEAST = 6  # cells: no column gets narrower
 _BYTES = {"free"}
+_WHOLE = {"name", "machine", "agent"}  # columns that are never cut: a name is typed again
+_ASKED = {"free", "firewall"}  # what only the machine itself can tell
+_SILENT = {"silent", "unprepared"}  # states of a machine that told nothing
 _LONG = 16  # digits: no more of an id is shown in a table
 _ID = re.compile(r"(?:sha256:)?[0-9a-f]{32,}")
 # What JSON leaves as it is and a terminal may obey: C1, bidi, invisible characters.
@@ -49,10 +52,10 @@ def table(rows: Sequence[msgspec.Struct], to: Terminal, empty: str, columns: Seq
     if not rows:
         to.line(say(empty))
         return
-    fields = [field for field in columns if any(_worth_showing(getattr(row, field)) for row in rows)]
+    fields = [field for field in columns if any(_worth_showing(_value(row, field)) for row in rows)]
     cells = [[title(field) for field in fields]]
-    cells += [[short(cell(field, getattr(row, field))) for field in fields] for row in rows]
-    for number, row in enumerate(_fitted(cells, to.columns)):
+    cells += [[short(cell(field, _value(row, field))) for field in fields] for row in rows]
+    for number, row in enumerate(_fitted(cells, to.columns, [field in _WHOLE for field in fields])):
         to.line(to.paint(row, "dim") if number == 0 else row)
 
 
@@ -64,10 +67,10 @@ def details(value: msgspec.Struct, to: Terminal, chosen: Sequence[str] = ()) -> 
         to: where to.
         chosen: the fields to show; all of them where none is named.
     """
-    fields = [field for field in chosen or value.__struct_fields__ if _worth_showing(getattr(value, field))]
+    fields = [field for field in chosen or value.__struct_fields__ if _worth_showing(_value(value, field))]
     left = max((width(title(field)) for field in fields), default=0)
     for field in fields:
-        first, *rest = wrap(cell(field, getattr(value, field)), max(20, to.columns - left - 2))
+        first, *rest = wrap(cell(field, _value(value, field)), max(20, to.columns - left - 2))
         to.line(f"{to.paint(pad(title(field), left), 'dim')}  {first}")
         for row in rest:
             to.line(" " * (left + 2) + row)
@@ -109,11 +112,21 @@ def _worth_showing(value: object) -> bool:
     return value not in (None, "", (), [], {})
 
 
-def _fitted(cells: Sequence[Sequence[str]], columns: int) -> list[str]:
-    """Return rows no wider than the terminal: the widest column gives way first."""
+def _value(row: msgspec.Struct, field: str) -> object:
+    """Return a field's value; None where nobody told it, for a zero would be an invention."""
+    untold = field in _ASKED and getattr(row, "state", "") in _SILENT
+    return None if untold else getattr(row, field)
+
+
+def _fitted(cells: Sequence[Sequence[str]], columns: int, whole: Sequence[bool]) -> list[str]:
+    """Return rows no wider than the terminal, unless what stays whole is: the widest of the others gives way first."""
     widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
-    while sum(widths) + 2 * (len(widths) - 1) > columns and max(widths) > _LEAST:
-        widths[widths.index(max(widths))] -= 1
+    giving = [number for number, kept in enumerate(whole) if not kept]
+    while sum(widths) + 2 * (len(widths) - 1) > columns:
+        widest = max(giving, key=lambda number: widths[number], default=None)
+        if widest is None or widths[widest] <= _LEAST:
+            break
+        widths[widest] -= 1
     return ["  ".join(map(_filled, row, widths)).rstrip() for row in cells]
 
 

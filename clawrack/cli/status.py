@@ -4,7 +4,7 @@ from clawrack.cli import leaving, show
 from clawrack.cli.agent import AGENT_COLUMNS
 from clawrack.cli.common import Json, here, open_fleet
 from clawrack.cli.frame import Verb, lone
-from clawrack.cli.machine import MACHINE_COLUMNS
+from clawrack.cli.machine import listed
 from fleet.base.clean import line
 from fleet.base.words import say
 
@@ -19,7 +19,7 @@ def status(*, json: Json = False) -> None:
         show.as_json("status", now)
         return
     to = here()
-    show.table(now.machines, to, "show.no_machines", MACHINE_COLUMNS)
+    listed(now.machines, to)
     to.line()
     show.table(now.agents, to, "show.no_agents", AGENT_COLUMNS)
     for stray in now.strays:

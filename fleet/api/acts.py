@@ -1,13 +1,14 @@
 """What is done to a fleet, and asked of its agents."""
 
+import time
 from typing import TYPE_CHECKING, cast
 
 from fleet import apply as applying
 from fleet import load, talk, tombs
-from fleet.actions import AnyAction, Remove, Start, Stop
+from fleet.actions import AnyAction, Remove, Restart, Start, Stop
 from fleet.api.looks import Looks
-from fleet.base.errors import ActionFailed, BadInput, Refused
-from fleet.base.event import Listener, ignore
+from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
+from fleet.base.event import Event, Kind, Listener, ignore
 from fleet.base.outcome import AlreadyTrue, Done, Outcome
 from fleet.deploy import door, secrets_of, wait
 from fleet.leaving import Leaving, Password, nobody
@@ -15,6 +16,7 @@ from fleet.machine.guard import Guard
 from fleet.model import Wish
 from fleet.plan import Plan
 from fleet.talk import Answer
+from fleet.views import AgentView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,27 +37,57 @@ class Acts(Looks):
         """Send one message through an agent and return its answer; ``wait`` are the seconds that it may take.
 
         Raises:
-            ActionFailed: it does not run, or it or its model gave no answer.
+            ActionFailed: it or its machine's engine does not run, or it or its model gave no answer.
         """
         port, who = self._who(name)
-        found = door(port, name, who.kind, secrets_of(Guard(port), name, who.kind))
+        try:
+            found = door(port, name, who.kind, secrets_of(Guard(port), name, who.kind))
+        except (ActionFailed, Unreachable):
+            self._now(name)  # with the engine down that is what is told
+            raise
         if not found.address:
             raise ActionFailed("ask.stopped", where=f"{port.name}/{name}", agent=name)
         return talk.ask(port, found, who, message, wait)
 
-    def ready(self, name: str) -> None:
+    def ready(self, name: str, listen: Listener = ignore) -> None:
         """Wait until the agent passes its gate.
 
         Raises:
-            ActionFailed: it does not, in its time; or it was stopped or given up, and nobody starts it.
+            ActionFailed: it does not, in its time; or it was stopped or given up, and nobody starts it; or the engine
+                of its machine does not answer.
         """
-        self._on(name)
+        begun = time.monotonic()
         port, who = self._who(name)
-        wait(port, Guard(port), who)
+
+        def tell(kind: Kind) -> None:
+            elapsed = time.monotonic() - begun
+            subject = f"{port.name}/{name}"
+            listen(Event(kind=kind, subject=subject, step="step.ready", params={"agent": name}, elapsed=elapsed))
+
+        tell("begun")
+        try:
+            self._on(name)
+            wait(port, Guard(port), who)
+        except ClawrackError as error:
+            tell("unknown" if isinstance(error, Unreachable) else "failed")
+            raise
+        tell("done")
+
+    def _now(self, name: str) -> AgentView:
+        """Return the agent as its machine says it is.
+
+        Raises:
+            ActionFailed: the engine there does not answer, so nobody knows.
+        """
+        machine = self._agent(name)[0].machine
+        there = self.look(machine)
+        if there.machine.state == "no-engine":
+            raise ActionFailed("engine.down", where=machine, machine=machine)
+        return next(found for found in there.agents if found.name == name)
 
     def _on(self, name: str) -> None:
         """See that the agent runs, or that somebody starts it."""
-        now = self.agent(name)
+        now = self._now(name)
         if now.state in {"stopped", "absent"}:
             raise ActionFailed("ask.stopped", where=f"{now.machine}/{name}", agent=name)
         if now.state == "gave-up":
@@ -63,8 +95,9 @@ class Acts(Looks):
 
     def start(self, name: str, listen: Listener = ignore) -> Outcome:
         """Start an agent and wait until it is ready."""
+        self._now(name)
         outcome = self._one(Start(machine=self._agent(name)[0].machine, agent=name, reason="reason.asked"), listen)
-        self.ready(name)
+        self.ready(name, listen)
         return outcome
 
     def stop(self, name: str, listen: Listener = ignore) -> Outcome:
@@ -72,9 +105,11 @@ class Acts(Looks):
         return self._one(Stop(machine=self._agent(name)[0].machine, agent=name, reason="reason.asked"), listen)
 
     def restart(self, name: str, listen: Listener = ignore) -> Outcome:
-        """Stop and start an agent, and wait until it is ready."""
-        self.stop(name, listen)
-        return self.start(name, listen)
+        """Stop and start an agent, and wait until it is ready; one that cannot be started again is not stopped."""
+        self._now(name)
+        outcome = self._one(Restart(machine=self._agent(name)[0].machine, agent=name, reason="reason.asked"), listen)
+        self.ready(name, listen)
+        return outcome
 
     def _one(self, action: AnyAction, listen: Listener) -> Outcome:
         changed: list[bool] = []
@@ -111,9 +146,13 @@ class Acts(Looks):
             Unreachable: it does not answer; it stays in the folder.
         """
         wish = self.wish()
-        if name not in wish.machines:
-            raise BadInput("fleet.no_machine", machine=name)
-        self.leave(name, wish.machines[name], Leaving(keep_state, docker, password), listen)
+        machine = self._machine(name, wish)
+        try:
+            self.leave(name, machine, Leaving(keep_state, docker, password), listen)
+        except Unreachable as error:
+            if tombs.seems_dead(error):
+                raise Unreachable("leave.silent", where=name, machine=name, reason=error.part("what")) from error
+            raise
         self._forget(name, wish)
 
     def _forget(self, name: str, wish: Wish) -> None:

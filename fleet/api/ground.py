@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fleet import apply as applying
-from fleet import load, tombs
-from fleet.base.errors import BadInput
+from fleet import load, near, tombs
 from fleet.base.event import Listener
 from fleet.gate import Who
 from fleet.kinds import home_of, kind
@@ -50,10 +49,7 @@ class Ground:
         Raises:
             BadInput: there is no such machine.
         """
-        machine = self.wish().machines.get(name)
-        if machine is None:
-            raise BadInput("fleet.no_machine", machine=name)
-        return self.open(name, machine)
+        return self.open(name, self._machine(name, self.wish()))
 
     def _opener(self, name: str, machine: Machine) -> Callable[[], Port]:
         return lambda: self.open(name, machine)
@@ -70,14 +66,14 @@ class Ground:
 
     def _machine(self, name: str, wish: Wish) -> Machine:
         if name not in wish.machines:
-            raise BadInput("fleet.no_machine", machine=name)
+            raise near.no_machine(name, wish)
         return wish.machines[name]
 
     def _agent(self, name: str) -> tuple[Agent, Machine]:
         """Return an agent and its machine as their files say."""
         wish = self.wish()
         if name not in wish.agents:
-            raise BadInput("fleet.no_agent", agent=name)
+            raise near.no_agent(name, wish)
         agent = wish.agents[name]
         return agent, wish.machines[agent.machine]
 

@@ -5,7 +5,7 @@ from threading import Event as Flag
 
 from fleet import logs, observe, tombs, usage
 from fleet.api.ground import Ground
-from fleet.base.errors import BadInput, ClawrackError, Refused
+from fleet.base.errors import ClawrackError, Refused
 from fleet.logs import Asked, Ears, LogLine, Source
 from fleet.machine.guard import Guard
 from fleet.machine.many import many
@@ -53,10 +53,9 @@ class Looks(Ground):
             BadInput: there is no such machine.
         """
         wish = self.wish()
-        if name not in wish.machines:
-            raise BadInput("fleet.no_machine", machine=name)
-        seen, troubles = self.seen(Wish(machines={name: wish.machines[name]}))
-        return observe.machine_view(name, wish.machines[name], seen, troubles, wish)
+        machine = self._machine(name, wish)
+        seen, troubles = self.seen(Wish(machines={name: machine}))
+        return observe.machine_view(name, machine, seen, troubles, wish)
 
     def look(self, name: str, wish: Wish | None = None) -> Look:
         """Ask one machine, and nobody else, what it and its agents are; ``wish`` saves reading the folder.

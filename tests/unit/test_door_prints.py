@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawrack.cli import events, show
+from clawrack.cli import events, machine, show
 from clawrack.cli.terminal import Terminal, cut, pad, terminal, width, wrap
 from fleet.base import words
 from fleet.base.event import Event
@@ -138,9 +138,34 @@ def test_a_table_lines_up_in_chinese() -> None:
 @pytest.mark.parametrize("columns", [40, 60, 80])
 def test_a_table_is_no_wider_than_the_terminal(columns: int) -> None:
     to = live(columns)
-    rows = [agent("x" * 40, machine="y" * 40, reason=SAID * 3)]
+    rows = [agent("x" * 9, machine="y" * 9, reason=SAID * 3)]
     show.table(rows, to, "show.no_agents", ("name", "machine", "state", "reason"))
     assert all(width(line) <= columns for line in shown(to).splitlines())
+
+
+def test_names_are_never_cut() -> None:
+    to = live(40)
+    rows = [agent("x" * 40, machine="y" * 40, reason=SAID * 3)]
+    show.table(rows, to, "show.no_agents", ("name", "machine", "reason"))
+    assert f"{'x' * 40}  {'y' * 40}" in shown(to)
+
+
+def test_of_a_silent_machine_nothing_is_invented_and_its_trouble_has_a_line_of_its_own() -> None:
+    to = live(80)
+    trouble = "south-side-office: No answer within 10 s (timed out) The machine is off, or has another address."
+    silent = MachineView(name="south-side-office", address="192.0.2.17", state="silent", agents=3, trouble=trouble)
+    well = MachineView(name="south-side-home", address="192.0.2.18", state="ok", agents=1, free=3 << 30, engine="24.0")
+    machine.listed([silent, well], to)
+    head, first, second, *rest = shown(to).splitlines()
+    assert "trouble" not in head
+    assert first.split() == ["south-side-office", "silent", "192.0.2.17", "3", "-", "-"]
+    assert second.split()[0] == "south-side-home"
+    assert rest[0].startswith("! south-side-office: No answer")
+    assert all(width(line) <= 80 for line in shown(to).splitlines())
+    of_one = live(80)
+    show.details(silent, of_one)
+    assert "GB" not in shown(of_one)
+    assert "firewall" not in shown(of_one)
 
 
 def test_columns_that_are_empty_everywhere_are_left_out() -> None:

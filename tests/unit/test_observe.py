@@ -3,9 +3,11 @@ import re
 import pytest
 
 from fleet.base.clean import pairs
-from fleet.base.words import find
+from fleet.base.words import choose, find
 from fleet.gate import parse
-from fleet.observe import read
+from fleet.model import Agent, Machine, Seen, Wish
+from fleet.observe import agent_view, machine_view, read
+from fleet.views import MachineView
 from templates import path
 
 
@@ -39,3 +41,36 @@ def test_a_number_that_is_none_is_no_reason_to_fall_over(number: str) -> None:
 
 def test_an_answer_nested_without_end_is_no_json() -> None:
     assert parse(b"[" * 200_000) is None
+
+
+WISH = Wish(
+    machines={"box": Machine(address="10.0.0.1", id="m1")},
+    agents={"ada": Agent(kind="openclaw", machine="box"), "bob": Agent(kind="openclaw", machine="box")},
+)
+SAID_OF_ADA = "id=m1\ndisk_free=4096\nagent.ada.release=r1\nagent.ada.stopped=0\n"
+UP = "docker=up\ndocker.version=24.0\ndocker.platform=linux/amd64\nagent.ada.state=running\nagent.ada.container=c\n"
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    choose("en")
+
+
+def shown(said: str) -> tuple[MachineView, dict[str, str]]:
+    seen = Seen(machines={"box": read(pairs(said.encode()))})
+    agents = {name: agent_view(name, agent, seen).state for name, agent in WISH.agents.items()}
+    return machine_view("box", WISH.machines["box"], seen, {}, WISH), agents
+
+
+def test_without_docker_agents_are_unknown_and_not_absent() -> None:
+    machine, agents = shown(SAID_OF_ADA + "docker=down\n")
+    assert agents == {"ada": "unknown", "bob": "unknown"}
+    assert (machine.state, machine.meter, machine.free) == ("no-engine", "", 4096)
+    assert "Docker" in machine.trouble
+
+
+def test_a_meter_that_does_not_run_is_a_trouble_of_its_machine() -> None:
+    machine, agents = shown(SAID_OF_ADA + UP + "meter.state=exited\n")
+    assert agents == {"ada": "running", "bob": "absent"}
+    assert (machine.state, machine.meter, "meter" in machine.trouble) == ("ok", "stopped", True)
+    assert shown(SAID_OF_ADA + UP + "meter.state=running\n")[0].trouble == ""
