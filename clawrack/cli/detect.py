@@ -20,12 +20,14 @@ from fleet.model import HERE
 from installer.answers import Answers
 from installer.detect import Finding, Recognised, Verdict, detect, recognised
 from installer.facts import MOST_BYTES, Facts, read, scrubbed
-from installer.preflight import Fit, fit, judge, need_of
+from installer.preflight import Fit, Need, Obstacle, fit, judge, need_of
 from installer.wizard.interview import Interview
 
 app = lone()
 _AXES = ("os", "hardware", "vm", "container", "cloud")
 _WINDOWS = frozenset({"ssh.windows", "probe.windows"})
+_SIZES = 3  # of a file system, the words device, size and room (KiB)
+_KIB_OF_GB = 1 << 20
 _SURE_OF_IT, _QUITE, _LIKELY = 0.95, 0.8, 0.5
 _MARKS = {"stop": ("✗", "bad"), "fix": ("!", "warn"), "wait": ("…", "dim"), "warn": ("!", "warn")}
 
@@ -69,7 +71,7 @@ def detect_(  # noqa: PLR0913 - every question of reaching a machine has its opt
     if json:
         _as_json(verdict, suits)
     else:
-        _print(verdict, suits, "" if facts else answers.machine)
+        _print(seen, verdict, suits, "" if facts else answers.machine)
         if save:
             here().line(say("detect.saved", path=save))
 
@@ -107,24 +109,60 @@ def _probed(answers: Answers, *, imds: bool, silent: bool) -> Facts:
         if error.key in _WINDOWS:
             return Facts({"uname_s": "windows"})
         raise
+    except BadInput as error:
+        if error.key == "target.unclear":
+            raise BadInput("detect.unclear", text=answers.machine) from error
+        raise
 
 
-def _print(verdict: Verdict, suits: Fit | None, machine: str) -> None:
+def _print(seen: Facts, verdict: Verdict, suits: Fit | None, machine: str) -> None:
     to = here()
     axes = _AXES[:1] if verdict.os.value in {"windows", "darwin"} else _AXES
-    left = max(width(_title(axis)) for axis in axes)
+    left = max(width(_title(axis)) for axis in (*axes, "room"))
     for axis in axes:
         _line(to, pad(_title(axis), left), _told(axis, getattr(verdict, axis)))
+    if room := _room(seen):
+        _line(to, pad(say("detect.title.room"), left), room)
     if verdict.traits:
         _line(to, pad(say("detect.title.traits"), left), ", ".join(map(_trait, verdict.traits)))
     unsure = [_title(axis) for axis in axes if not getattr(verdict, axis).sure]
     to.line()
     if unsure:
         to.paragraphs(say("detect.unsure", what=", ".join(unsure)))
-    to.paragraphs(_way(verdict, machine))
+    refused = _refused(seen)
+    if find(_way_key(verdict)) or not refused:
+        to.paragraphs(_way(verdict, machine))
+    elif not suits:
+        to.paragraphs(say("detect.refused"))
+        for problem in refused:
+            _print_problem(problem, to)
     if suits:
         to.line()
         _print_fit(suits, to)
+
+
+def _refused(seen: Facts) -> list[Obstacle]:
+    """Return why setup would refuse the machine, whatever is to be put there."""
+    known = fit("", judge(seen, Need())).problems
+    return [problem for problem in known if problem.severity == "stop" or problem.key == "preflight.no_systemd"]
+
+
+def _room(seen: Facts) -> str:
+    """Return processors, memory, and the disk on which agents' state would lie; nothing of what was not told."""
+    cores, memory = seen.number("ncpu"), seen.number("mem.MemTotal")
+    paths = ("/var/lib/clawrack", "/var/lib", "/")
+    disk = next((seen.get(f"df.{path}") for path in paths if seen.get(f"df.{path}")), "")
+    sizes = [part.removesuffix("K") for part in disk.split()[1:_SIZES]]
+    told = [
+        say("detect.room.processors", count=cores) if cores else "",
+        say("detect.room.memory", gb=f"{memory / _KIB_OF_GB:.1f}") if memory else "",
+        _disk(*map(int, sizes)) if len(sizes) == _SIZES - 1 and all(map(str.isdecimal, sizes)) else "",
+    ]
+    return " · ".join(filter(None, told))
+
+
+def _disk(size: int, free: int) -> str:
+    return say("detect.room.disk", size=f"{size / _KIB_OF_GB:.0f}", free=f"{free / _KIB_OF_GB:.0f}")
 
 
 def _title(axis: str) -> str:
@@ -153,22 +191,30 @@ def _confidence(share: float) -> str:
 
 def _way(verdict: Verdict, machine: str) -> str:
     """Return what would follow: the command to type, or the way that works on such a system."""
-    special = next((trait for trait in ("wsl1", "unifi") if trait in verdict.traits), "")
-    known = find(f"detect.way.{special or verdict.os.value}")
+    key = _way_key(verdict)
     typed = machine if machine not in {"", HERE} else ""
     command = f"clawrack setup --machine {typed}" if typed else "clawrack setup"
-    return say(f"detect.way.{special or verdict.os.value}") if known else say("detect.follows", command=command)
+    return say(key) if find(key) else say("detect.follows", command=command)
+
+
+def _way_key(verdict: Verdict) -> str:
+    special = next((trait for trait in ("wsl1", "unifi") if trait in verdict.traits), "")
+    return f"detect.way.{special or verdict.os.value}"
 
 
 def _print_fit(suits: Fit, to: Terminal) -> None:
     to.paragraphs(say(f"detect.fits.{suits.fits}", kind=suits.kind))
     for problem in suits.problems:
-        mark, style = _MARKS[problem.severity]
-        first, *rest = wrap(problem.what, to.columns - 2)
-        to.line(f"{to.paint(mark, style)} {first}")
-        for row in (*rest, *(wrap(problem.why, to.columns - 2) if problem.why else ())):
-            to.line(f"  {row}")
-        to.line(f"  → {to.paint(problem.next, 'bold')}")
+        _print_problem(problem, to)
+
+
+def _print_problem(problem: Obstacle, to: Terminal) -> None:
+    mark, style = _MARKS[problem.severity]
+    first, *rest = wrap(problem.what, to.columns - 2)
+    to.line(f"{to.paint(mark, style)} {first}")
+    for row in (*rest, *(wrap(problem.why, to.columns - 2) if problem.why else ())):
+        to.line(f"  {row}")
+    to.line(f"  → {to.paint(problem.next, 'bold')}")
 
 
 def _line(to: Terminal, left: str, text: str) -> None:

@@ -217,3 +217,23 @@ def test_this_computer_can_be_looked_at(capsys: pytest.CaptureFixture[str], tmp_
     assert told["os"] == kept["os"]
     host = subprocess.run(["uname", "-n"], capture_output=True, text=True, check=True).stdout.strip()
     assert f"hostname={host}" not in (tmp_path / "kept").read_text()
+
+
+def test_the_page_tells_processors_memory_and_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "facts"
+    path.write_text(
+        "os.ID=debian\npid1=systemd\nsystemd=1\nncpu=4\nmem.MemTotal=8388608\n"
+        "df./var/lib=/dev/sda 104857600 52428800 / rw\n"
+    )
+    assert "4 processors · 8.0 GB of memory · 50 of 100 GB of disk free" in shown(capsys, "--facts", str(path))
+
+
+def test_a_machine_that_setup_would_refuse_is_not_sent_to_setup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "facts"
+    path.write_text("os.ID=debian\nos.VERSION_ID=12\nbin.apt-get=1\npid1=tini\nuname_s=Linux\nuname_m=x86_64\n")
+    told = shown(capsys, "--facts", str(path))
+    assert "clawrack setup would refuse this machine:" in told
+    assert "systemd" in told
+    assert "What would follow" not in told
