@@ -18,7 +18,7 @@ from fleet.base.errors import ClawrackError
 from fleet.base.places import state
 from fleet.base.words import say
 from tui.jobs import Jobs
-from tui.state.actions import Action, Asked, ask, find
+from tui.state.actions import Action, Asked, ask, find, why_not
 from tui.state.heard import Ended, Message
 from tui.state.rows import AgentRow, Row
 from tui.state.store import Store
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 HOME = 2  # screens: Textual's own first one, and the fleet
 TICK = 0.25  # seconds
 LONGEST = 1000  # characters of a sentence that is shown for some seconds
+AGAIN = 4.0  # seconds in which a second Esc on the first page leaves
 SLOW_TICK = 1.0  # at the end of somebody's SSH connection
 _SEVERE = {"done": "information", "already": "information", "failed": "error", "unknown": "warning"}
 
@@ -61,6 +62,7 @@ class FleetApp(App[None]):
         self._keep = wiring.keep
         self.put = self._coming.put
         self._epoch = time.time() - wiring.clock()
+        self._back_at = float("-inf")
 
     # ---- life ------------------------------------------------------------------------------------------------------
 
@@ -150,7 +152,7 @@ class FleetApp(App[None]):
         """Do an action to rows, after its dialog where its tier wants one."""
         asked = ask(action, rows if action.many else rows[:1], self.clock())
         if not asked.targets:
-            self.tell(say("screen.nothing_to_do", action=action.label), "warning")
+            self.tell_why_not(action, rows)
         elif asked.tier > 1:
             self.push_screen(import_module("tui.screens.confirm").Shown(asked), lambda yes: self._go(asked, yes))
         else:
@@ -165,6 +167,10 @@ class FleetApp(App[None]):
     def tell(self, text: str, severity: str = "information") -> None:
         """Show a sentence for some seconds, cleaned: a recording may hold any."""
         self.notify(clean(text, LONGEST), severity=severity, markup=False)  # pyright: ignore[reportArgumentType] - one of the three
+
+    def tell_why_not(self, action: Action, rows: Sequence[Row]) -> None:
+        """Show why an action is done to none of these rows."""
+        self.tell(why_not(action, rows, self.clock()), "warning")
 
     def tell_end(self, message: Ended) -> None:
         """Show how an action ended."""
@@ -259,11 +265,15 @@ class FleetApp(App[None]):
         self.action_suspend_process()
 
     def do_back(self) -> None:
-        """Go to the page before; from the first one, out."""
+        """Go to the page before; from the first one, out at the second time: one Esc too many leaves nothing."""
+        before, self._back_at = self._back_at, time.monotonic()
         if len([one for one in self.screen_stack if hasattr(one, "tick")]) > 1:
             self.pop_screen()
-        else:
+            self._back_at = float("-inf")
+        elif self._back_at - before < AGAIN:
             self.do_quit()
+        else:
+            self.notify(say("screen.once_more"), timeout=AGAIN, markup=False)
 
     def do_quit(self) -> None:
         """Leave; while something is under way, ask first."""

@@ -15,7 +15,7 @@ from tests.screens.stage import Hands, Stage, silent, told
 from tui.state.heard import Doing, Trouble, Wished
 from tui.state.store import Delta
 
-SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
+SIZES = {"60x16": (60, 16), "80x24": (80, 24), "120x40": (120, 40)}
 Act = Callable[[Pilot[Any]], Awaitable[None]]
 
 
@@ -81,13 +81,14 @@ PAGES = {
 }
 
 
+NARROW = {"fleet"}
 BOTH_SIZES = {"fleet", "detail-machine", "stop"}
 KEPT = [
     f"{page}-{language}-{size}"
     for page in PAGES
     for language in ("en", "zh")
     for size in SIZES
-    if size == "80x24" or page in BOTH_SIZES
+    if size == "80x24" or page in {"60x16": NARROW, "120x40": BOTH_SIZES}[size]
 ]
 
 
@@ -207,7 +208,7 @@ def test_read_only_help_names_nothing_that_changes_a_machine() -> None:
 
 def test_the_filter_narrows_while_it_is_typed_and_esc_takes_it_away() -> None:
     async def act(pilot: Pilot[Any]) -> None:
-        assert rows_of(await press(pilot, "slash", *"@pc-1 gave"))[:2] == ["pc-1", "night-wr…"]
+        assert rows_of(await press(pilot, "slash", *"@pc-1 gave"))[:2] == ["pc-1", "night-writer"]
         assert "/@pc-1 gave" in await press(pilot, "enter")
         assert len(rows_of(await press(pilot, "escape"))) == 11
         shown = await press(pilot, "slash", *"nobody", "enter")
@@ -345,6 +346,31 @@ def test_an_agents_page_is_open_as_long_as_its_dialog() -> None:
         await until(pilot, lambda: app.hands.calls == [("page", "helper"), ("page closed", "helper")])
 
     scene(app, act)
+
+
+@pytest.mark.parametrize("key", ["escape", "q"])
+def test_one_esc_on_the_first_page_leaves_nothing_and_a_second_one_leaves(key: str) -> None:
+    app = Stage()
+
+    async def act(pilot: Pilot[Any]) -> None:
+        assert "Once more leaves" in await press(pilot, key)
+        assert app.is_running
+        await press(pilot, "8", key)
+        assert app.is_running
+        await press(pilot, key)
+        assert app.is_running
+        await press(pilot, key)
+        await until(pilot, lambda: not app.is_running)
+
+    scene(app, act)
+
+
+def test_a_key_that_does_nothing_to_a_row_says_why() -> None:
+    async def act(pilot: Pilot[Any]) -> None:
+        assert "open page is for agents; nas is a machine." in await press(pilot, "o")
+        assert "pc-10 gives no answer" in await press(pilot, "G", "r")
+
+    scene(Stage(), act, (200, 24))
 
 
 def test_leaving_while_something_is_under_way_asks_first() -> None:

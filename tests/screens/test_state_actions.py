@@ -124,6 +124,30 @@ def test_a_dialog_tells_on_which_machines_and_what_is_left_out() -> None:
     assert asked.typed == ""
 
 
+def test_what_is_done_to_several_is_told_in_the_plural_with_four_names() -> None:
+    stop = actions.find("stop")
+    assert stop
+    four, six = ([agent(name=name) for name in names] for names in ("abcd", "abcdef"))
+    assert actions.ask(stop, four, 1.0).effect.startswith("Stops 4: a, b, c, d. They answer nobody")
+    assert actions.ask(stop, six, 1.0).effect.startswith("Stops 6: a, b, c, d and 2 more. They")
+    assert actions.ask(stop, four[:1], 1.0).effect.startswith("Stops 1: a. It answers nobody")
+
+
+@pytest.mark.parametrize(
+    ("key", "row", "reason"),
+    [
+        ("o", machine(), "open page is for agents; box is a machine."),
+        ("r", agent(at=-100.0), "box gives no answer: helper cannot be reached now. restart: not done."),
+        ("x", agent("stopped"), "stop does not apply: helper is stopped."),
+        ("enter", None, "Nothing here to do that to: open"),
+    ],
+)
+def test_a_key_that_does_not_apply_says_why(key: str, row: Row | None, reason: str) -> None:
+    action = actions.lacking(key, "table")
+    assert action
+    assert actions.why_not(action, [row] if row else [], 1.0) == reason
+
+
 def test_removing_wants_the_name_typed() -> None:
     remove = actions.find("remove")
     assert remove

@@ -69,7 +69,7 @@ ALL = {row.name for row in ROWS}
         ("state:ok", {"night-writer", "pc-07"}),
         ("fresh:dark", {"old"}),
         ("fresh:never", {"nas", "wang"}),
-        ("新鲜度:没见过", {"nas", "wang"}),
+        ("新鲜度:还没问到", {"nas", "wang"}),
         ("@pc", {"pc-07", "night-writer", "shop-bot"}),
         ("!@pc", {"nas", "wang", "vm-1", "old"}),
         ("@pc stopped", {"shop-bot"}),

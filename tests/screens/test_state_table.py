@@ -158,9 +158,11 @@ def test_the_columns_fit_the_width(shown: Shown, width: int, language: str) -> N
     assert all(cell_len(one.title) <= one.width for one in shown.table.headings)
 
 
-def test_a_narrow_table_keeps_name_state_and_freshness(shown: Shown) -> None:
+def test_a_narrow_table_keeps_name_state_freshness_and_what_is_worth_knowing(shown: Shown) -> None:
     shown.table.resize(60, 1.0)
-    assert [one.id for one in shown.table.headings] == ["name", "state", "fresh"]
+    assert [one.id for one in shown.table.headings] == ["name", "state", "fresh", "last"]
+    widths = {one.id: one.width for one in shown.table.headings}
+    assert widths["last"] > widths["name"]
     shown.table.resize(120, 1.0)
     assert [one.id for one in shown.table.headings][:3] == ["name", "state", "fresh"]
     assert len(shown.table.headings) > 6
@@ -180,6 +182,15 @@ def test_widths_do_not_change_with_every_tick(shown: Shown) -> None:
     before = [one.width for one in shown.table.headings]
     shown.hear(told("pc-10", 2.0, cat="gave-up"), Silent(at=2.0, machine="nas", key="k", text="x" * 90), now=2.0)
     assert [one.width for one in shown.table.headings] == before
+
+
+def test_the_first_machine_that_goes_dark_makes_room_for_what_is_said_of_it(shown: Shown, language: str) -> None:
+    assert language
+    for at in (2.0, 4.0):
+        for machine in AGENTS:
+            shown.hear(Silent(at=at, machine=machine, key="k", text="no answer", sort="timeout"), now=at)
+    widths, texts = {one.id: one.width for one in shown.table.headings}, shown.texts("pc-2/ant", 4.0)
+    assert all(cell_len(texts[column]) <= widths[column] for column in ("state", "fresh"))
 
 
 def test_a_dark_machine_keeps_its_values_with_their_age(shown: Shown, language: str) -> None:

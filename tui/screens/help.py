@@ -1,6 +1,7 @@
 """Every key of a page, made from the registry."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -29,7 +30,7 @@ def lines(about: Page) -> Iterator[Line]:
         there = [one for one in actions if one.place == own and one.keys]
         if there:
             yield from (Line("", ""), Line("", say(f"screen.keys.{own}"), "strong"))
-            yield from map(_line, there)
+            yield from (_line(list(same)) for _, same in groupby(there, lambda one: one.keys))
     yield from (Line("", ""), Line("", say("screen.keys.moving"), "strong"))
     for move in _MOVES[place]:
         yield Line(" ".join(map(shown, MOTIONS[move])), say(f"screen.move.{move}"))
@@ -39,8 +40,10 @@ def lines(about: Page) -> Iterator[Line]:
         yield from (Line(one.label, f"{one.help}{_tier(one)}") for one in rest)
 
 
-def _line(action: Action) -> Line:
-    return Line(" ".join(map(shown, action.keys)), f"{action.label}: {action.help}{_tier(action)}")
+def _line(actions: list[Action]) -> Line:
+    """Return the line of one key: what it does, by the row."""
+    told = " · ".join(f"{one.label}: {one.help}" for one in actions)
+    return Line(" ".join(map(shown, actions[0].keys)), told + _tier(actions[0]))
 
 
 def _tier(action: Action) -> str:

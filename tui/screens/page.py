@@ -12,7 +12,7 @@ from textual.widgets import Static
 from fleet.base.words import say
 from tui.bars import Bar, Part, Prompt, fleet_line, hints
 from tui.keys import motion, shown, typed
-from tui.state.actions import Action, Place, by_key, offered
+from tui.state.actions import Action, Place, by_key, lacking, offered
 from tui.state.rows import Row
 from tui.state.store import Delta
 
@@ -170,6 +170,13 @@ class Page(Screen[None]):
             event.stop()
             event.prevent_default()
             self.fleet.do(action)
+        else:
+            self._tell_why_not(key)
+
+    def _tell_why_not(self, key: str) -> None:
+        action = lacking(key, self.place, read_only=self.fleet.read_only)
+        if action and self._does(action):
+            self.fleet.tell_why_not(action, self.rows())
 
     def wants(self, action: Action) -> bool:
         """Do an action of the page's own; return whether it is one."""

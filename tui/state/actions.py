@@ -11,12 +11,15 @@ from typing import Literal
 
 import msgspec
 
+from fleet.base.words import find as found
 from fleet.base.words import say
+from tui.state.cells import state_word
 from tui.state.rows import AgentRow, MachineRow, Row
 
 Tier = Literal[0, 1, 2, 3]
 Place = Literal["any", "table", "text"]
 """Where it is offered: on every page, where rows are, or where lines of text are."""
+_NAMES = 4  # that a dialog tells; then how many more
 _UP = frozenset({"running", "starting", "trial"})
 _DOWN = frozenset({"stopped", "gave-up"})
 
@@ -175,6 +178,25 @@ def by_key(key: str, row: Row | None, place: Place, *, read_only: bool = False) 
     return next((one for one in offered(place, read_only=read_only) if key in one.keys and one.applies(row)), None)
 
 
+def lacking(key: str, place: Place, *, read_only: bool = False) -> Action | None:
+    """Return what a key would do to another row, or None: it means nothing here."""
+    return next((one for one in offered(place, read_only=read_only) if key in one.keys), None)
+
+
+def why_not(action: Action, rows: Sequence[Row], now: float) -> str:
+    """Return the sentence that says why an action is done to none of these rows."""
+    row = next((one for one in rows if action.applies(one)), rows[0] if rows else None)
+    if row is None:
+        return say("screen.nothing_to_do", action=action.label)
+    if isinstance(row, MachineRow) and not action.applies(row):
+        return say("screen.why_not.machine", action=action.label, name=row.name)
+    fresh = row.fresh(now)
+    if fresh in {"dark", "never"}:
+        reason = "dark" if fresh == "dark" or row.pulse.misses else "never"
+        return say(f"screen.why_not.{reason}", action=action.label, name=row.name, machine=row.machine)
+    return say("screen.why_not.state", action=action.label, name=row.name, state=state_word(row.state(now)))
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a dialog tells before an action is done.
 
@@ -202,15 +224,23 @@ def ask(action: Action, rows: Sequence[Row], now: float) -> Asked:
     """Return what has to be told before this action is done to these rows (one, unless the action takes many)."""
     wanted = [row for row in rows if action.applies(row) and row.fresh(now) not in {"dark", "never"}]
     taken = {row.id for row in wanted}
-    names = ", ".join(row.name for row in wanted[:3]) + (" …" if len(wanted) > 3 else "")  # noqa: PLR2004 - then it is told
-    kind = "_machine" if wanted and isinstance(wanted[0], MachineRow) else ""
     return Asked(
         action=action,
         tier=action.tier if action.tier != 1 or len(wanted) < 2 else 2,  # noqa: PLR2004 - several at once
         targets=tuple(row.id for row in wanted),
         left_out=tuple(row.id for row in rows if row.id not in taken),
-        effect=say(f"screen.effect.{action.id}{kind}", names=names, count=len(wanted)) if action.tier else "",
+        effect=_effect(action, wanted) if action.tier else "",
         machines=dict(Counter(row.machine for row in wanted)),
         cli=tuple(action.cli(row) for row in wanted),
         typed=(wanted[0].name if wanted else "") if action.tier == 3 else "",  # noqa: PLR2004 - the tier
     )
+
+
+def _effect(action: Action, rows: Sequence[Row]) -> str:
+    """Return what an action does to these rows, in the number that is right for them."""
+    names = ", ".join(row.name for row in rows[:_NAMES])
+    if len(rows) > _NAMES:
+        names = say("screen.effect.names", names=names, more=len(rows) - _NAMES)
+    key = f"screen.effect.{action.id}" + ("_machine" if rows and isinstance(rows[0], MachineRow) else "")
+    several = f"{key}.several"
+    return say(several if len(rows) > 1 and found(several) else key, names=names, count=len(rows))

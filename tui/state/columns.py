@@ -31,6 +31,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         scopes: the tables that have it.
         width: from which width of the terminal on.
         least, most: cells; ``most`` 0 is as wide as there is room.
+        keeps: cells that it gives up only when no other column has any to give.
         right: it stands at the right.
     """
 
@@ -41,6 +42,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     width: Width = "normal"
     least: int = 4
     most: int = 12
+    keeps: int = 0
     right: bool = False
 
     @property
@@ -128,14 +130,14 @@ _OF_AGENTS: tuple[Scope, ...] = ("tree", "agents")
 _OF_MACHINES: tuple[Scope, ...] = ("machines",)
 
 COLUMNS: tuple[Column, ...] = (
-    _column("name", (_name, lambda row, _: natural(row.name)), width="narrow", least=10, most=28),
-    _column("machine", _said(lambda row: row.machine), scopes=("agents",), least=6, most=20),
-    _column("state", (cells.state, _state_key), width="narrow", least=14, most=20),
-    _column("fresh", (cells.fresh, _fresh_key), width="narrow", least=12, most=14),
+    _column("name", (_name, lambda row, _: natural(row.name)), width="narrow", least=10, most=28, keeps=16),
+    _column("machine", _said(lambda row: row.machine), scopes=("agents",), least=7, most=20),
+    _column("state", (cells.state, _state_key), width="narrow", least=13, most=20),
+    _column("fresh", (cells.fresh, _fresh_key), width="narrow", least=10, most=14, keeps=12),
     _column("agents", (_running, _running_key), scopes=_OF_MACHINES, least=5, most=7, right=True),
     _column("kind", _said(_agents("kind")), scopes=_OF_AGENTS, width="wide"),
     _column("version", _said(_agents("version")), scopes=_OF_AGENTS, width="wide"),
-    _column("model", _said(_model), scopes=_OF_AGENTS, least=6, most=14),
+    _column("model", _said(_model), scopes=_OF_AGENTS, least=6, most=14, keeps=7),
     _column("address", _said(lambda row: row.view.address), scopes=_OF_MACHINES, width="wide", least=8, most=24),
     _column("engine", _said(_machines("engine")), scopes=_OF_MACHINES, width="wide"),
     _column("meter", _said(_machines("meter")), scopes=_OF_MACHINES, width="chosen"),
@@ -145,7 +147,8 @@ COLUMNS: tuple[Column, ...] = (
     _column("in", _counted(lambda row: row.tokens_in), width="chosen", least=5, most=6, right=True),
     _column("out", _counted(lambda row: row.tokens_out), width="chosen", least=5, most=6, right=True),
     _column("calls", _counted(lambda row: row.calls), width="wide", least=5, most=6, right=True),
-    _column("last", (_last, lambda row, _: (0 if cells.last(row) else 1, cells.last(row))), least=6, most=0),
+    _column("last", (_last, lambda row, _: (0 if cells.last(row) else 1, cells.last(row))), width="narrow",
+            least=6, most=0, keeps=10),
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ HELD = 3.0
 """Seconds after a key for which rows keep their places: what somebody aims at does not run away."""
 MEASURED = 100  # rows that are looked at for a column's width
 _LIKELY = 0.9  # of the rows whose text has room in its column
+_FEW = 20  # rows, of which none is cut for the sake of the others
 _BRANCH, _END = "├ ", "└ "
 
 
@@ -57,6 +58,7 @@ class Table:
         self._shape = (0, 2, 2)
         self._headings: tuple[Heading, ...] = ()
         self._measured = 0
+        self._dark = False
         self._held_until = float("-inf")
         self._stale = False
         self.resize(columns.NORMAL, 0.0)
@@ -222,10 +224,12 @@ class Table:
     # --- columns ---
 
     def _measure_again(self, delta: Delta, now: float) -> None:
-        """Measure anew when there is twice as much to see as the last time; never with every tick."""
+        """Measure anew when there is twice as much to see, or the first machine goes dark; never with every tick."""
         told = delta.summary.answered > delta.summary.machines // 2
         known = (delta.summary.machines + delta.summary.agents) * (2 if told else 1)
-        if known >= max(1, 2 * self._measured) or known < self._measured // 4:
+        dark = bool(delta.summary.fresh.get("dark"))
+        first_dark, self._dark = dark and not self._dark, dark
+        if known >= max(1, 2 * self._measured) or known < self._measured // 4 or first_dark:
             self._measured = known
             self._measure(now)
 
@@ -243,7 +247,8 @@ class Table:
 
     def _wanted(self, place: int, column: Column, texts: Sequence[tuple[Cell, ...]]) -> int:
         lengths = sorted(cell_len(line[place].text) for line in texts)
-        likely = lengths[min(len(lengths) - 1, int(len(lengths) * _LIKELY))] if lengths else 0
+        share = _LIKELY if len(lengths) > _FEW else 1.0
+        likely = lengths[min(len(lengths) - 1, int(len(lengths) * share))] if lengths else 0
         wide = max(likely, column.least, cell_len(column.title) + 2)
         return min(wide, column.most) if column.most else wide
 
@@ -260,12 +265,14 @@ def _fitted(
 ) -> tuple[tuple[Column, ...], list[int]]:
     """Return the columns that fit into the room, with their widths.
 
-    What is too much is taken from the widest first, down to its least; then columns go, from the right. What is left
-    over goes to the column that takes all there is, else to the name.
+    What is too much is taken from the widest first, down to what it keeps, then to its least; then columns go, from
+    the right. What is left over goes to the column that takes all there is, else to the name.
     """
     kept, cells = list(wanted), list(widths)
     while sum(cells) + between * (len(cells) - 1) > room:
-        spare = [width - column.least for width, column in zip(cells, kept, strict=True)]
+        spare = [width - max(column.least, column.keeps) for width, column in zip(cells, kept, strict=True)]
+        if max(spare) <= 0:
+            spare = [width - column.least for width, column in zip(cells, kept, strict=True)]
         if max(spare) > 0:
             cells[spare.index(max(spare))] -= 1
         elif len(kept) > 1:
