@@ -20,11 +20,14 @@ from clawrack.cli.frame import Verb, lone
 from clawrack.cli.terminal import pad, width, wrap
 from fleet.base import places
 from fleet.base.disk import replace
-from fleet.base.errors import ActionFailed, Refused
+from fleet.base.errors import ActionFailed, BadInput, Refused
 from fleet.base.event import Listener
 from fleet.base.words import language, say
+from fleet.model import Wish
+from fleet.near import no_machine
 
 if TYPE_CHECKING:
+    from fleet.api import Fleet
     from fleet.bundle.form import Bundle, File
 
 app = lone()
@@ -40,18 +43,20 @@ def support_bundle(
 ) -> None:
     """Write one file with what a helper needs to know, and nothing that is anybody's."""
     path = out or Path(time.strftime("clawrack-support-%Y%m%d-%H%M%S.tar.gz"))
-    if path.exists() or path.is_symlink():
-        raise Refused("bundle.exists", where=str(path))
+    chosen = machine or []
+    again = _again(path, chosen)
+    _room(path, chosen)
+    fleet = open_fleet()
+    _known(fleet, chosen)
     if not yes and (json or not at_terminal()):
-        again = shlex.join(("clawrack", "support-bundle", "--out", str(path), "--yes"))
-        raise Refused("bundle.needs_yes", command=again)
+        raise Refused("bundle.needs_yes", command=f"{again} --yes")
     with listening(as_json=json, subjects=True) as listener:
-        bundle = _make(machine or [], listener)
+        bundle = _make(fleet, chosen, listener)
     content = bundle.packed()
     if not json:
         _list(bundle)
     if not yes and not Person().confirm("bundle.question", path=path):
-        raise Refused("bundle.not_wanted")
+        raise Refused("bundle.not_wanted", command=again)
     kept = _keep(bundle, path, content)
     _write(path, content)
     if json:
@@ -61,13 +66,47 @@ def support_bundle(
         here().line(say("bundle.names", path=kept))
 
 
-def _make(machines: list[str], listener: Listener) -> "Bundle":
+def _again(path: Path | None, machines: list[str]) -> str:
+    """Return the line to type once more."""
+    named = (word for name in machines for word in ("--machine", name))
+    out = ("--out", str(path)) if path else ()
+    return shlex.join(("clawrack", "support-bundle", *out, *named))
+
+
+def _room(path: Path, machines: list[str]) -> None:
+    """See that the archive can come there, before anybody waits for it.
+
+    Raises:
+        Refused: something is there.
+        BadInput: its folder is missing, or may not be written.
+    """
+    if path.exists() or path.is_symlink():
+        raise Refused("bundle.exists", where=str(path), command=_again(None, machines))
+    if not path.parent.is_dir():
+        raise BadInput("bundle.no_folder", where=str(path.parent), command=_again(Path(path.name), machines))
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise BadInput("bundle.not_writable", where=str(path.parent), command=_again(Path.home() / path.name, machines))
+
+
+def _known(fleet: "Fleet", machines: list[str]) -> None:
+    """See that the chosen machines are the fleet's.
+
+    Raises:
+        BadInput: there is none of that name, or a file of the fleet's is damaged: then no machine can be chosen.
+    """
+    wish = fleet.wish() if machines else Wish()
+    for name in machines:
+        if name not in wish.machines:
+            raise no_machine(name, wish)
+
+
+def _make(fleet: "Fleet", machines: list[str], listener: Listener) -> "Bundle":
     from clawrack import wire  # noqa: PLC0415 - all that a bundle stands on; a help page does not wait for it
     from fleet.bundle.controller import versions  # noqa: PLC0415 - likewise
     from fleet.bundle.make import Maker, make  # noqa: PLC0415 - likewise
 
     told = {"versions.json": versions(version()), "terminal.json": _terminal()}
-    return make(open_fleet(), Maker(version(), wire.probed, told), machines, listener)
+    return make(fleet, Maker(version(), wire.probed, told), machines, listener)
 
 
 def _terminal() -> dict[str, Any]:
@@ -133,6 +172,6 @@ def _write(path: Path, content: bytes) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
     except FileExistsError as error:
-        raise Refused("bundle.exists", where=str(path)) from error
+        raise Refused("bundle.exists", where=str(path), command=_again(None, [])) from error
     except OSError as error:
         raise ActionFailed("disk.not_written", where=str(path), reason=error.strerror or str(error)) from error

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from fleet.api import Fleet
-from fleet.base.errors import BadInput
 from fleet.base.event import Event, Listener, ignore
 from fleet.bundle import controller, known
 from fleet.bundle.form import Bundle, File, Manifest, Told
@@ -17,6 +16,7 @@ from fleet.bundle.machine import Prober, take
 from fleet.bundle.taken import Taken
 from fleet.machine.many import many
 from fleet.model import Machine, Wish
+from fleet.near import no_machine
 from fleet.scrub.scrubber import Names, Scrubber
 
 MOST_BYTES = 20 << 20
@@ -66,7 +66,7 @@ def _chosen(wish: Wish, chosen: Iterable[str]) -> dict[str, Machine]:
     names = list(chosen) or sorted(wish.machines)
     for name in names:
         if name not in wish.machines:
-            raise BadInput("fleet.no_machine", machine=name)
+            raise no_machine(name, wish)
     return {name: wish.machines[name] for name in sorted(names)}
 
 

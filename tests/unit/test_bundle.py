@@ -170,8 +170,8 @@ def test_whatever_is_taken_out_has_a_word(language: str) -> None:
     }
 
 
-def clawrack(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "CLAWRACK_LANG": "en", "PYTHONUTF8": "1"}
+def clawrack(home: Path, *words: str, more: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "CLAWRACK_LANG": "en", "PYTHONUTF8": "1", **more}
     line = [sys.executable, "-m", "clawrack", "support-bundle", *words]
     return subprocess.run(line, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
@@ -192,9 +192,24 @@ def test_the_archive_can_be_read_by_its_owner_alone_and_replaces_nothing(tmp_pat
     assert (again.returncode, path.read_bytes()) == (3, before)
 
 
-def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_told_before_anything_is_gathered(tmp_path: Path) -> None:
     done = clawrack(tmp_path, "--out", str(tmp_path / "absent" / "b.tar.gz"), "--yes")
-    assert (done.returncode, "absent" in done.stderr) == (5, True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "absent: The folder of the archive is missing" in done.stderr.replace("\n  ", " ")
+
+
+def test_a_machine_that_nobody_has_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    save_machine(tmp_path / "fleet", "attic", Machine(address="192.0.2.7", id="m1"))
+    done = clawrack(tmp_path, "--machine", "atic", more={"CLAWRACK_FLEET": str(tmp_path / "fleet")})
+    assert done.returncode == 2
+    assert "attic" in done.stderr
+
+
+def test_the_line_to_type_again_keeps_the_machine(tmp_path: Path) -> None:
+    save_machine(tmp_path / "fleet", "attic", Machine(address="192.0.2.7", id="m1"))
+    done = clawrack(tmp_path, "--machine", "attic", more={"CLAWRACK_FLEET": str(tmp_path / "fleet")})
+    assert done.returncode == 3
+    assert "--machine attic --yes" in done.stderr
 
 
 @pytest.mark.parametrize(("typed", "code"), [("no", 3), ("", 3), ("yes", 0)])
