@@ -79,6 +79,8 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "completion": {"completion": Script},
 }
 """What each command prints: the name of each document, and the type of its value."""
+HIDDEN = frozenset({"self formats", "self judge"})
+"""Commands that another clawrack or install.sh types; people are not shown them."""
 BARE = frozenset({"verdict", "verdict_for"})
 """Documents that are nothing but their value, for others print the same keys."""
 EVERYWHERE = {"error": Told}
@@ -116,7 +118,8 @@ def schema(
     elif json:
         show.as_json("schemas", printed())
     else:
-        show.table(printed(), here(), "schema.none", ("command", "documents"))
+        rows = [one for one in printed() if one.command not in HIDDEN]
+        show.table(rows, here(), "schema.none", ("command", "documents"))
 
 
 def _one(name: str, *, as_json: bool) -> None:

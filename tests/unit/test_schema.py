@@ -208,3 +208,18 @@ def test_no_code_prints_a_document_that_is_in_no_list() -> None:
     for path in (ROOT / "clawrack").rglob("*.py"):
         told = re.findall(r'as_json\(\s*"([^"]+)"', path.read_text(encoding="utf-8"))
         assert set(told) <= names, path
+
+
+def test_people_are_not_shown_the_commands_that_are_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    from clawrack.cli.self_ import app  # noqa: PLC0415 - only here
+
+    schema.schema()
+    told = capsys.readouterr().out
+    hidden = {
+        f"self {command.callback.__name__}"
+        for command in app.registered_commands
+        if command.hidden and command.callback
+    }  # noqa: E501
+    assert hidden == schema.HIDDEN
+    assert [name for name in hidden if name in told] == []
+    assert "self show" in told
