@@ -16,6 +16,7 @@ _MOST = 4000  # characters of one value
 _LEAST = 6  # cells: no column gets narrower
 _BYTES = {"free"}
 _WHOLE = {"name", "machine", "agent"}  # columns that are never cut: a name is typed again
+_LAST = {"address"}  # columns that are cut only where nothing else can be
 _ASKED = {"free", "firewall"}  # what only the machine itself can tell
 _SILENT = {"silent", "unprepared"}  # states of a machine that told nothing
 _LONG = 16  # digits: no more of an id is shown in a table
@@ -55,7 +56,7 @@ def table(rows: Sequence[msgspec.Struct], to: Terminal, empty: str, columns: Seq
     fields = [field for field in columns if any(_worth_showing(_value(row, field)) for row in rows)]
     cells = [[title(field) for field in fields]]
     cells += [[short(cell(field, _value(row, field))) for field in fields] for row in rows]
-    for number, row in enumerate(_fitted(cells, to.columns, [field in _WHOLE for field in fields])):
+    for number, row in enumerate(_fitted(cells, to.columns, fields)):
         to.line(to.paint(row, "dim") if number == 0 else row)
 
 
@@ -118,12 +119,16 @@ def _value(row: msgspec.Struct, field: str) -> object:
     return None if untold else getattr(row, field)
 
 
-def _fitted(cells: Sequence[Sequence[str]], columns: int, whole: Sequence[bool]) -> list[str]:
+def _fitted(cells: Sequence[Sequence[str]], columns: int, fields: Sequence[str]) -> list[str]:
     """Return rows no wider than the terminal, unless what stays whole is: the widest of the others gives way first."""
     widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
-    giving = [number for number, kept in enumerate(whole) if not kept]
+    giving = [number for number, field in enumerate(fields) if field not in _WHOLE]
+
+    def gives(number: int) -> tuple[bool, int]:
+        return fields[number] not in _LAST and widths[number] > _LEAST, widths[number]
+
     while sum(widths) + 2 * (len(widths) - 1) > columns:
-        widest = max(giving, key=lambda number: widths[number], default=None)
+        widest = max(giving, key=gives, default=None)
         if widest is None or widths[widest] <= _LEAST:
             break
         widths[widest] -= 1
