@@ -6,17 +6,19 @@ what each is in both languages for the shells that show it. Only names come from
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 import typer
 from typer._click.core import Command, Context, Parameter
+from typer._click.exceptions import BadParameter, MissingParameter
 from typer.core import TyperArgument, TyperOption
 
 import templates
 from clawrack.cli import show
 from clawrack.cli.common import Json, here
 from clawrack.cli.frame import Noun, Verb, lone
+from fleet.base.errors import BadInput
 from fleet.base.words import LANGUAGES, catalogue
 from fleet.kinds import homes
 
@@ -53,7 +55,25 @@ class Row(msgspec.Struct, frozen=True):
     keys: tuple[str, ...]
 
 
-@app.command(cls=Verb)
+class Shells(Verb):
+    """A command that takes a shell's name, and says which it was given where it knows none of that name."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the line.
+
+        Raises:
+            BadInput: there is no script for that shell.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except MissingParameter:
+            raise
+        except BadParameter as error:
+            typed = next((word for word in args if not word.startswith("-")), "")
+            raise BadInput("completion.no_shell", text=typed, known=", ".join(get_args(Shell))) from error
+
+
+@app.command(cls=Shells)
 def completion(shell: Annotated[Shell, typer.Argument(metavar="SHELL")], *, json: Json = False) -> None:
     """Print the script with which a shell completes a line."""
     text = script(shell)

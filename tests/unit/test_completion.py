@@ -159,3 +159,10 @@ def test_the_command_prints_the_script(name: str, tmp_path: Path) -> None:
 def test_shellcheck_finds_nothing_in_the_script_for_bash(tmp_path: Path) -> None:
     (tmp_path / "script").write_text(completion.script("bash"))
     subprocess.run(["shellcheck", "-s", "bash", str(tmp_path / "script")], check=True)
+
+
+def test_a_shell_without_a_script_is_named_again() -> None:
+    line = [sys.executable, "-m", "clawrack", "completion", "tcsh"]
+    env = {"PATH": os.environ["PATH"], "CLAWRACK_LANG": "en", "PYTHONUTF8": "1"}
+    done = subprocess.run(line, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, "`tcsh`" in done.stderr) == (2, True)
