@@ -219,7 +219,7 @@ def test_people_are_not_shown_the_commands_that_are_hidden(capsys: pytest.Captur
         f"self {command.callback.__name__}"
         for command in app.registered_commands
         if command.hidden and command.callback
-    }  # noqa: E501
+    }
     assert hidden == schema.HIDDEN
     assert [name for name in hidden if name in told] == []
     assert "self show" in told

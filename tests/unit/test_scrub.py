@@ -258,13 +258,11 @@ def test_a_word_that_somebody_wrote_does_not(word: str) -> None:
     assert not looks_random(word)
 
 
-@pytest.mark.parametrize(
-    "token", ["aB3xQ9-kL2mN8pR-5tV7wY1_zC4dF6gH-0jK3s", "Xy7-Pq2Rs-9TuVw3-Zk1Lm-5NoBc8-Df4Gh-Jq6"]
-)
+@pytest.mark.parametrize("token", ["aB3xQ9-kL2mN8pR-5tV7wY1_zC4dF6gH-0jK3s", "Xy7-Pq2Rs-9TuVw3-Zk1Lm-5NoBc8-Df4Gh-Jq6"])
 def test_a_token_whose_hyphens_cut_it_into_short_words_is_still_seen(token: str) -> None:
     assert token not in scrubber().text(f"error: refused {token} again")
 
 
-@pytest.mark.parametrize("name", ["clawrack-agent-openclaw-2026-09-06", "Debian-12-bookworm-amd64-minbase-systemd-x86_64"])
+@pytest.mark.parametrize("name", ["clawrack-agent-openclaw-2026-09-06", "Debian-12-bookworm-amd64-minbase-x86_64"])
 def test_a_long_name_of_words_and_numbers_is_no_token(name: str) -> None:
     assert name in scrubber().text(f"image {name} is there")
