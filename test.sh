@@ -173,7 +173,8 @@ static() {
 
 everything() {
     static
-    for part in unit plan detect properties meter screens; do
+    tests unit tests/unit -n 2
+    for part in plan detect properties meter screens; do
         [ -z "$(find "tests/$part" -name 'test_*.py' 2>/dev/null)" ] || tests "$part" "tests/$part"
     done
     if [ -n "$fast" ]; then
