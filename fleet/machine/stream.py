@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import paramiko
@@ -16,6 +17,7 @@ from fleet.machine.port import Window
 
 WINDOW = 1 << 21
 PACKET = 1 << 15
+_MOMENT = 0.5  # seconds
 
 if TYPE_CHECKING:
 
@@ -257,9 +259,16 @@ class Stream(_Channel):
         if self.exited():
             return 128 + self.signal if self.signal else self.exit_status
         if self.closed:
+            self._settle()
             self.check()
             raise ActionFailed("ssh.no_exec", where=self.where)
         return None
+
+    def _settle(self) -> None:
+        """Wait until it is known why: paramiko closes channels a moment before it says that the wire is gone."""
+        until = time.monotonic() + _MOMENT
+        while self._wire.is_active() and time.monotonic() < until:
+            time.sleep(_MOMENT / 50)
 
     def check(self) -> None:
         """Raise WireCut when the connection is gone and the command had not ended."""
