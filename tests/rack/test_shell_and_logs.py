@@ -95,6 +95,8 @@ def test_a_shell_in_an_agent_is_a_terminal_and_no_root(controller: Controller, j
         shell.sees(PROMPT)
         assert shell.raw
         shell.press(
+            # Docker tells a terminal its size a moment after the command has begun
+            "while [ \"$(stty size)\" = '0 0' ]; do :; done; "
             "stty size; echo $TERM; tty; id -u; while read l; do echo $l; done </proc/self/status; echo DO''NE\n"
         )
         told = shell.sees("DONE")
