@@ -44,7 +44,7 @@ def deploy(site: Site, order: Order) -> None:
     held_back = 0
     if not order.action.resumes:
         known = _secrets(site, name, kind)
-        site.guard.stage(site.lease, name, order.action.release, _files(order, known))
+        site.guard.stage(site.lease, name, order.action.release, files_of(order, known))
         seconds = kind.probes.startup_timeout + GRACE
         said = site.guard.trial(site.lease, name, order.action.release, seconds)
         held_back = int(said.get("wait", "0"))
@@ -133,7 +133,8 @@ def _secrets(site: Site, name: str, kind: Kind) -> dict[str, str]:
     return made
 
 
-def _files(order: Order, known: dict[str, str]) -> dict[str, str]:
+def files_of(order: Order, known: dict[str, str]) -> dict[str, str]:
+    """Return the files of a release as they go to the machine, by name; of the secrets only a key's hash is in them."""
     meter_keys = [known[key] for key, source in order.who.kind.secrets.values.items() if source == "meter"]
     lines = [f"release={order.action.release}", *order.target.spec]
     lines += [f"meter_key_sha256={hashlib.sha256(key.encode()).hexdigest()}" for key in meter_keys]

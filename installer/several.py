@@ -72,9 +72,7 @@ def several(told: list[Answers], tools: Tools, listen: Listener) -> list[Result]
     ready = {n: looked for n, looked in looks.items() if isinstance(looked, Looked)}
     turns = [*_named(ready, told, tools)]
     if any(answers.plan for answers in told):
-        for n, answers, looked in turns:
-            Lead(answers, tools, listen, Interview(None)).foretold(looked, listen)
-            results[n] = Result(machine=answers.machine, fate="planned")
+        results |= {turn[0]: _planned(turn, tools, listen) for turn in turns}
         turns = []
     for wave in waves(turns):
         if _failed(results) >= _bearable(results):
@@ -100,6 +98,12 @@ def _unfit(answers: Answers, error: ClawrackError, listen: Listener) -> Result:
     why = str(error)
     listen(Event(kind="failed", subject=answers.machine, step="several.unfit", params={"why": why}))
     return Result(machine=answers.machine, fate="unfit", why=why)
+
+
+def _planned(turn: Turn, tools: Tools, listen: Listener) -> Result:
+    _, answers, looked = turn
+    Lead(answers, tools, listen, Interview(None)).foretold(looked, listen)
+    return Result(machine=answers.machine, fate="planned")
 
 
 def _failed(results: dict[int, Result]) -> int:

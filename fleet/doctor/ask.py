@@ -15,8 +15,7 @@ from fleet.base import places
 from fleet.base.clean import line
 from fleet.base.disk import locked
 from fleet.base.errors import ClawrackError, Refused, Unreachable
-from fleet.deploy import Order, door, secrets_of
-from fleet.deploy import _files as files_of  # pyright: ignore[reportPrivateUsage] - they must be the very same
+from fleet.deploy import Order, door, files_of, secrets_of
 from fleet.doctor.calls import Checkups
 from fleet.doctor.checkup import Checkup
 from fleet.doctor.symptoms import Expected, Refusal, Symptoms, Trouble

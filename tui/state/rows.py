@@ -61,89 +61,21 @@ class Pulse:
         return "stale" if self.misses or age > max(LEAST_STALE, STALE * self.beat) else "live"
 
 
-class MachineRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine; ``id`` is its name.
+class Living(msgspec.Struct, frozen=True, kw_only=True):
+    """What machines and agents have in common.
 
     Attributes:
-        view: as it was last told, or as its file names it.
-        running: how many of its agents ran when it was last told.
-        sort: why it does not answer, where it does not; ``why`` is the sentence.
-        strays: names of what runs on it and is in no file.
+        pulse: how the machine answers.
         doing: what we are doing to it, or None.
-        tokens_in, tokens_out, calls: of today, all its agents together.
+        tokens_in, tokens_out, calls: of today; a machine's are those of all its agents.
     """
 
     id: str
-    view: MachineView
-    pulse: Pulse
-    agents: int = 0
-    running: int = 0
-    sort: Sort | None = None
-    why: str = ""
-    strays: tuple[str, ...] = ()
-    doing: Doing | None = None
-    tokens_in: int = 0
-    tokens_out: int = 0
-    calls: int = 0
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.view.name
-
-    @property
-    def machine(self) -> str:
-        """Its name too: so that every row has a machine."""
-        return self.view.name
-
-    @property
-    def tokens_today(self) -> int:
-        """Tokens in and out, today."""
-        return self.tokens_in + self.tokens_out
-
-    @property
-    def told_at(self) -> float | None:
-        """When it last answered."""
-        return self.pulse.told_at
-
-    def fresh(self, now: float) -> Fresh:
-        """Return how much the last answer is worth."""
-        return self.pulse.fresh(now)
-
-    def state(self, now: float) -> str:
-        """Return its state as far as it is known now: a `MachineState`, or ``unknown`` before its first answer."""
-        fresh = self.pulse.fresh(now)
-        if fresh == "never":
-            return "silent" if self.pulse.misses else "unknown"
-        return "silent" if fresh == "dark" else self.view.state
-
-
-class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent; ``id`` is ``machine/name``.
-
-    Attributes:
-        view: as it was last told (its state too), or as its file describes it.
-        doing: what we are doing to it, or None.
-        tokens_in, tokens_out, calls: of today.
-    """
-
-    id: str
-    view: AgentView
     pulse: Pulse
     doing: Doing | None = None
     tokens_in: int = 0
     tokens_out: int = 0
     calls: int = 0
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.view.name
-
-    @property
-    def machine(self) -> str:
-        """The name of its machine."""
-        return self.view.machine
 
     @property
     def tokens_today(self) -> int:
@@ -158,6 +90,61 @@ class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
     def fresh(self, now: float) -> Fresh:
         """Return how much the last answer is worth."""
         return self.pulse.fresh(now)
+
+
+class MachineRow(Living, frozen=True, kw_only=True):
+    """A machine; ``id`` is its name.
+
+    Attributes:
+        view: as it was last told, or as its file names it.
+        running: how many of its agents ran when it was last told.
+        sort: why it does not answer, where it does not; ``why`` is the sentence.
+        strays: names of what runs on it and is in no file.
+    """
+
+    view: MachineView
+    agents: int = 0
+    running: int = 0
+    sort: Sort | None = None
+    why: str = ""
+    strays: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.view.name
+
+    @property
+    def machine(self) -> str:
+        """Its name too: so that every row has a machine."""
+        return self.view.name
+
+    def state(self, now: float) -> str:
+        """Return its state as far as it is known now: a `MachineState`, or ``unknown`` before its first answer."""
+        fresh = self.pulse.fresh(now)
+        if fresh == "never":
+            return "silent" if self.pulse.misses else "unknown"
+        return "silent" if fresh == "dark" else self.view.state
+
+
+class AgentRow(Living, frozen=True, kw_only=True):
+    """An agent; ``id`` is ``machine/name``.
+
+    Attributes:
+        view: as it was last told (its state too), or as its file describes it.
+    """
+
+    view: AgentView
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.view.name
+
+    @property
+    def machine(self) -> str:
+        """The name of its machine."""
+        return self.view.machine
 
     def state(self, now: float) -> str:
         """Return its state as far as it is known now: an `AgentState`; ``unknown`` while its machine is dark."""
