@@ -25,6 +25,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         architecture: the engine's, for example ``amd64``.
         meter: the id of the meter's image that it should run.
         meter_ref: our own name of that image.
+        os: what a person said that runs on it, where the evidence did not settle it.
+        hardware: what sort of computer it is, likewise.
         format: of the file; written where it is not 1.
     """
 
@@ -36,6 +38,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     architecture: str = ""
     meter: str = ""
     meter_ref: str = ""
+    os: str = ""
+    hardware: str = ""
 
     @property
     def local(self) -> bool:

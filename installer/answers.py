@@ -33,6 +33,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: of the host key, as somebody read it on the machine.
         accept_new_host_key: pin whatever is shown.
         image_source: whether images are pulled, or built here.
+        os: what system it is, where the evidence does not settle it; see `installer.detect.doubts`.
+        hardware: what sort of computer it is, likewise.
         yes: ask nothing; the usual answer everywhere.
         plan: look at everything, change nothing.
     """
@@ -45,6 +47,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     accept_new_host_key: bool = False
     image_source: Source = "auto"
+    os: str = ""
+    hardware: str = ""
     yes: bool = False
     plan: bool = False
 
@@ -86,6 +90,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fingerprint: str = ""
     accept_new_host_key: bool = False
     image_source: Source | Literal[""] = ""
+    os: str = ""
+    hardware: str = ""
 
 
 class AnswersFile(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,8 @@ END = "clawrack-probe-end"
 MOST_BYTES = 64 << 10
 MOST_KEYS = 400
 LONGEST = 300
+TOLD = "told."
+"""Begins the keys of what a person said of a machine; no probe can say them."""
 _KEY = re.compile(r"[A-Za-z0-9_./:@+-]{1,80}")
 _NO = frozenset({"", "0", "n", "no", "false", "none", "absent", "missing"})
 _PATIENCE = 15.0
@@ -192,7 +194,7 @@ def _pairs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the key and cleaned value of each line that has both."""
     for text in lines:
         key, sign, value = text.partition("=")
-        if sign and _KEY.fullmatch(key):
+        if sign and _KEY.fullmatch(key) and not key.startswith(TOLD):
             yield key, _bare(line(value, LONGEST))
 
 

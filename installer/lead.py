@@ -17,6 +17,8 @@ from fleet.machine.port import Port
 from fleet.machine.target import parse
 from fleet.model import HERE, Wish
 from installer.answers import Answers
+from installer.detect import detect
+from installer.detect.doubts import OTHER, VALUES, Doubt, doubts, told
 from installer.facts import Facts, look
 from installer.preflight import judge, need_of, refuse
 from installer.provision import prepare
@@ -118,7 +120,17 @@ class Lead:
         if typed not in self._met:
             there = self._tools.reach(structs.replace(self._answers, machine=typed), self._asks)
             self._met[typed] = there, self._look(there)
-        return self._met[typed]
+        there, facts = self._met[typed]
+        return there, self._settled(there, facts)
+
+    def _settled(self, there: Reached, facts: Facts) -> Facts:
+        """Add what a person says, or said before, that the machine is; they are asked what the evidence leaves open."""
+        known = self._tools.fleet.wish().machines.get(there.name)
+        for source in (known, self._answers) if known else (self._answers,):
+            facts = told(facts, {part: getattr(source, part) for part in VALUES})
+        for doubt in () if self._asks.silent else doubts(detect(facts)):
+            facts = told(facts, {doubt.part: self._asks.ask(_question(doubt, there.name))})
+        return facts
 
     def _look(self, there: Reached) -> Facts:
         """Look at the machine.
@@ -211,6 +223,14 @@ class Lead:
             tell("setup.would.meter")
         if looked.new:
             tell("setup.would.agent", agent=looked.agent, kind=which.name, version=which.version)
+
+
+def _question(doubt: Doubt, machine: str) -> Question:
+    options = tuple(Option(value, say(f"detect.{doubt.part}.{value}")) for value in doubt.options[:-1])
+    other = Option(OTHER, say(f"wizard.{doubt.part}.{OTHER}"))
+    return Question(
+        id=doubt.part, form="choice", default=doubt.options[0], options=(*options, other), params={"machine": machine}
+    )
 
 
 def part(wish: Wish, machine: str) -> Wish:

@@ -18,6 +18,8 @@ from fleet.base.words import say
 from fleet.kinds import kind
 from fleet.model import Agent, Wish, free_page
 from installer.answers import Answers, Receipt
+from installer.detect.doubts import said
+from installer.facts import Facts
 from installer.lead import Lead, Looked, Tools, part
 from installer.provision import prepare
 from installer.reach import Reached
@@ -62,11 +64,12 @@ class _Run:
         """Do it all."""
         there = replace(looked.there, port=looked.there.stay(self.listen))
         changed = bool(prepare(there.port, looked.facts, self.tools.journals, self.listen))
-        return self.deployed(self.written(there, looked.agent), looked.agent, changed=changed)
+        return self.deployed(self.written(replace(looked, there=there)), looked.agent, changed=changed)
 
-    def written(self, there: Reached, agent: str) -> Wish:
+    def written(self, looked: Looked) -> Wish:
         """Write the machine's and the agent's files, images resolved; return the wish for this machine alone."""
-        self._write_machine(there)
+        there, agent = looked.there, looked.agent
+        self._write_machine(there, looked.facts)
         if agent not in self.tools.fleet.wish().agents:
             which = kind(self.answers.kind)
             image, ref = self.tools.image(there.port, which.name, self.answers.image_source, self.listen)
@@ -75,7 +78,7 @@ class _Run:
             load.save_agent(self.tools.fleet.folder, agent, made)
         return part(self.tools.fleet.wish(), there.name)
 
-    def _write_machine(self, there: Reached) -> None:
+    def _write_machine(self, there: Reached, facts: Facts) -> None:
         machines = self.tools.fleet.wish().machines
         seen, before = observe.look(there.port), machines.get(there.name)
         twin = next((name for name, m in machines.items() if m.id == seen.id and name != there.name), "")
@@ -84,8 +87,8 @@ class _Run:
         meter, ref = (before.meter, before.meter_ref) if before else (seen.meter_image, "")
         if not meter:
             meter, ref = self.tools.image(there.port, "meter", "build", self.listen)
-        facts = {"id": seen.id, "architecture": seen.architecture, "meter": meter, "meter_ref": ref}
-        machine = structs.replace(there.machine, **facts)
+        found = {"id": seen.id, "architecture": seen.architecture, "meter": meter, "meter_ref": ref}
+        machine = structs.replace(there.machine, **found, **said(facts))
         if machine != before:
             load.save_machine(self.tools.fleet.folder, there.name, machine)
 

@@ -1,8 +1,8 @@
 """``clawrack setup``: from a bare machine to an agent that answers."""
 
-import os
 import shlex
 import sys
+from os import environ
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +36,8 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     fingerprint: Annotated[str, typer.Option("--fingerprint", metavar="SHA256:…")] = "",
     accept_new_host_key: Annotated[bool, typer.Option("--accept-new-host-key")] = False,
     image_source: Annotated[Source | None, typer.Option("--image-source", metavar="auto|registry|build")] = None,
+    os: Annotated[str, typer.Option("--os", metavar="SYSTEM")] = "",
+    hardware: Annotated[str, typer.Option("--hardware", metavar="SORT")] = "",
     answers: Annotated[Path | None, typer.Option("--answers", metavar="FILE")] = None,
     resume: Annotated[bool, typer.Option("--resume")] = False,
     plan: Annotated[bool, typer.Option("--plan")] = False,
@@ -45,10 +47,11 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     flags = {
         "machine": machine, "name": name, "kind": kind, "yes": yes, "key": key, "fingerprint": fingerprint,
         "accept_new_host_key": accept_new_host_key, "image_source": image_source, "plan": plan,
+        "os": os, "hardware": hardware,
         "password": piped_secret() if password_stdin else None,
     }  # fmt: skip
-    told = [gather(flags, os.environ, of_one) for of_one in (from_file(answers) if answers else [{}])]
-    os.environ.pop(variable("password"), None)  # no program that we start needs it
+    told = [gather(flags, environ, of_one) for of_one in (from_file(answers) if answers else [{}])]
+    environ.pop(variable("password"), None)  # no program that we start needs it
     if len(told) > 1:
         _several(told, as_json=json)
     else:

@@ -3,6 +3,7 @@
 from installer.detect.architecture import architecture
 from installer.detect.clouds import cloud
 from installer.detect.container import container
+from installer.detect.doubts import unless_told
 from installer.detect.hardware import hardware
 from installer.detect.system import system, version
 from installer.detect.traits import traits
@@ -16,12 +17,12 @@ __all__ = ["SURE", "Finding", "Recognised", "Verdict", "detect", "recognised"]
 def detect(facts: Facts) -> Verdict:
     """Return what the machine is, with confidence and evidence for each part."""
     inside, virtual = container(facts), vm(facts)
-    os = system(facts, inside)
+    os = unless_told(facts, "os", system(facts, inside))
     return Verdict(
         os=_settled(facts, os),
         version=version(facts),
         architecture=architecture(facts),
-        hardware=_settled(facts, hardware(facts, os, virtual, inside)),
+        hardware=_settled(facts, unless_told(facts, "hardware", hardware(facts, os, virtual, inside))),
         vm=_settled(facts, virtual),
         container=_settled(facts, inside),
         cloud=_settled(facts, _below(cloud(facts, virtual, inside), inside)),
