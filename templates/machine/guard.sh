@@ -6,7 +6,7 @@
 # Every other code than 0 comes with `reason=WORD` and mostly `detail=TEXT`.
 #
 #   tools                                which tools the machine lacks: `missing=…`, or `ok=1`
-#   install                              folders, identity, pool, units, firewall; `id= pool= version=`
+#   install                              folders, identity, pool, units or boot hook, firewall; `id= pool= version= data=`
 #   sudoer USER                          USER may run the guard and `docker system dial-stdio`, nothing else
 #   uninstall keep|erase [TOKEN]         everything of ours gone; TOKEN is needed while a lease is held.
 #                                        keep: the agents' state stays in DATA/kept/NAME
@@ -32,9 +32,25 @@
 #   mend TOKEN WHAT [NAME]               puts firewall, modes or engine right; `units`, stdin: a tar of them; `config NAME`,
 #                                        stdin: the release's tar, with the checksum noted: its files again, and a restart
 #   usage                                the meter's own report, JSON
-#   journal LINES                        the journal's last lines of our units and the engine's, as they are
+#   journal LINES                        the journal's last lines of our units and the engine's, as they are; or the watcher's
 #   shell NAME MARK [COMMAND…]           a shell, or the command, in the agent's container, as its user; MARK on stderr
 #                                        when it begins; `reason=not-running`, `reason=no-shell`
+#   harden TOKEN arm USER ADDRESS HERE PORT KEY SECONDS
+#                                        password logins go off, for USER who comes from ADDRESS to HERE:PORT by KEY (the
+#                                        middle word of its line); back by itself after SECONDS unless committed. `left=`,
+#                                        `kept=LOGIN` where somebody's `Match` keeps one. `reason=harden-vendor`: a NAS'
+#   harden TOKEN commit                  a new connection has proven itself. Refused after its deadline (`harden-late`)
+#   soften now [TOKEN]                   password logins are as they were; TOKEN is needed while a lease is held
+#   soften due                           for the timer: only what was not committed in time
+#   hardening                            `stage=writing|armed|on`, `user=`, `file=`
+#   owner TOKEN SHA256                   stdin: a tar of the owner's command and its texts: `command=` where it is now
+#   ask NAME                             stdin: a message; prints the agent's answer, for the owner's command
+#   password TOKEN USER                  stdin: the password that USER's owner typed, in place of the one there was
+#   handover TOKEN USER key|login        stdin: the operator's public key. It opens USER no more; `login`: USER is gone.
+#                                        The lease ends. `others=` keys that still open it, `made=` `docker=` `command=`
+#   host WHAT [VALUE…]                   the machine around the agents; each is told in the manifest first, and taken back
+#                                        by `uninstall`. `clock EPOCH`, `swap MIB`, `awake`, `journal MIB`; `door PORT SECONDS`
+#                                        on trial, `door_keep` once it was proven, `door_open`; `look`; `undo` before `install`
 #   boot | tick | run BOX | halt BOX | watch     for the units; `watch` where there is no systemd
 #
 # The reasons, the crash gaps and the firewall are told in docs/guard.md.
@@ -53,6 +69,8 @@ DOCKER=${CLAWRACK_DOCKER:-docker}
 SOCKET=${CLAWRACK_SOCKET:-/var/run/docker.sock}
 UNITS=${CLAWRACK_UNITS:-/etc/systemd/system}
 SUDOERS=${CLAWRACK_SUDOERS:-/etc/sudoers.d}
+SUPERVISOR=${CLAWRACK_SUPERVISOR:-} # `watch`: not systemd, though it may be there
+HOOK=${CLAWRACK_HOOK:-}             # FORM:PATH of what starts the watcher after a boot (82-hook)
 #-- settings end --
 
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -66,18 +84,20 @@ main() {
     verb=$1
     shift
     case $verb in
-    tools | install | look | checkup | usage | boot | tick | watch) arity $# 0 0 ;;
-    run | halt | sudoer | release | journal) arity $# 1 1 ;;
-    uninstall) arity $# 1 2 ;;
+    tools | install | look | checkup | usage | boot | tick | watch | hardening) arity $# 0 0 ;;
+    run | halt | sudoer | release | journal | ask) arity $# 1 1 ;;
+    uninstall | soften) arity $# 1 2 ;;
+    harden) arity $# 2 8 ;;
     mend) arity $# 2 3 ;;
-    lease | renew | reveal | image | start | stop | restart | revert) arity $# 2 2 ;;
-    commit | remove | meter | forget) arity $# 3 3 ;;
+    lease | renew | reveal | image | owner | password | start | stop | restart | revert) arity $# 2 2 ;;
+    commit | remove | meter | forget | handover) arity $# 3 3 ;;
     stage | secrets | trial) arity $# 4 4 ;;
+    host) arity $# 1 3 ;;
     shell) arity $# 2 1000 ;;
     *) bad verb-unknown "$verb" ;;
     esac
     [ "$(id -u)" = 0 ] || refuse not-root "the guard is root's"
-    [ "$verb" = tools ] || need_tools
+    case $verb in tools | host) ;; *) need_tools ;; esac
     "verb_$verb" "$@"
 }
 

@@ -251,7 +251,7 @@ remove_container() { # CONTAINER, which does not run
 
 # --- the supervisor: systemd, or `guard watch` --------------------------------------------------------------------
 
-has_systemd() { [ -d /run/systemd/system ]; }
+has_systemd() { [ "${SUPERVISOR:-}" != watch ] && [ -d /run/systemd/system ]; }
 
 supervisor_start() { # NOWAIT blocks nothing: at boot, and where the box must wait before it starts
     rm -f "$RUN/$BOX.fails" "$RUN/$BOX.jitter"

@@ -150,6 +150,7 @@ verb_boot() { # before Docker and before any container
     prepared
     boot_id >/dev/null
     try firewall firewall_assert
+    host_boot
     spread_starts
     for name in $(agents); do
         enter "$name"
@@ -178,69 +179,8 @@ verb_tick() { # by the timer, and once after a boot when Docker is there
     flock -n 9 || exit 0
     firewall_ok || try firewall firewall_assert
     ballast_fill
+    door_tick
+    harden_due
     recover
     [ -z "$UNRECOVERED" ] || fail unrecovered "$UNRECOVERED_WHY"
-}
-
-# --- where there is no systemd ------------------------------------------------------------------------------------
-# RUN/BOX.want: the box should run. `run` holds RUN/BOX.lock while it lives.
-
-verb_watch() {
-    prepared
-    boot_id >/dev/null
-    exec 6>>"$RUN/watch.lock"
-    flock -n 6 || refuse watched "another guard watches"
-    trap 'exit 0' INT TERM
-    verb_boot
-    want_all
-    beat=0
-    while [ -s "$DATA/version" ]; do
-        for want in "$RUN"/*.want; do
-            [ ! -e "$want" ] || watch_box "${want##*/}"
-        done
-        # beside us: what it takes back is started again by this very loop
-        [ $((beat % 15)) -ne 0 ] || "$0" tick </dev/null >/dev/null 2>&1 6>&- &
-        beat=$((beat + 1))
-        sleep 1
-    done
-}
-
-want_all() {
-    for name in $(agents) meter; do
-        enter "$name"
-        [ -z "$(current)" ] || [ -e "$DIR/stopped" ] || : >"$RUN/$BOX.want"
-    done
-}
-
-watch_box() { # FILE.want
-    watched=${1%.want}
-    flock -n "$RUN/$watched.lock" true || return 0
-    {
-        code=0
-        "$0" run "$watched" >/dev/null 2>&1 || code=$?
-        case $code in 2 | 3 | "$GIVEN_UP") rm -f "$RUN/$watched.want" ;; esac
-    } </dev/null 6>&- &
-}
-
-watch_start() {
-    rm -f "$RUN/$BOX.halting" "$RUN/$BOX.up"
-    : >"$RUN/$BOX.want"
-    if flock -n "$RUN/watch.lock" true; then
-        "$0" watch </dev/null >/dev/null 2>&1 9>&- 8>&- &
-    fi
-    [ -z "${CLAWRACK_AT_BOOT:-}" ] && [ "$(hold_left)" = 0 ] || return 0
-    waited=0
-    until [ -e "$RUN/$BOX.up" ]; do
-        [ -e "$RUN/$BOX.want" ] || fail start "$BOX ended at once"
-        [ $waited -lt 60 ] || fail start "$BOX did not start"
-        sleep 1
-        waited=$((waited + 1))
-    done
-}
-
-watch_stop() {
-    rm -f "$RUN/$BOX.want"
-    : >"$RUN/$BOX.halting"
-    ! is_running || docker_stop
-    flock -w 30 "$RUN/$BOX.lock" true || fail not-stopped "the one who waits on $BOX does not end"
 }

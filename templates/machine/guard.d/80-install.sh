@@ -10,10 +10,13 @@ verb_install() {
     for path in "$DATA" "$LIB" "$RUN" "$UNITS"; do
         case $path in [!/]* | *[!A-Za-z0-9._/-]*) bad path "$path" ;; esac
     done
+    case $SUPERVISOR in '' | watch) ;; *) bad supervisor "$SUPERVISOR" ;; esac
+    hook_valid || bad hook "$HOOK"
     [ ! -s "$DATA/version" ] || prepared
     install_data
     [ ! -d "${0%/*}/guard.d" ] || install_guard "${0%/*}"
     [ ! -d "${0%/*}/units" ] || ! has_systemd || install_units "${0%/*}/units"
+    has_systemd || install_hook
     boot_id >/dev/null
     if ! firewall_ok; then
         CHANGED=1
@@ -24,10 +27,12 @@ verb_install() {
     say id "$(first_line "$DATA/id")"
     say pool "$(first_line "$DATA/pool")"
     say version "$GUARD_VERSION"
+    say data "$DATA"
 }
 
 install_data() {
     mkdir -p "$DATA/agents" "$DATA/meter" "$DATA/images" "$RUN"
+    host_ground
     chmod 0700 "$DATA" "$DATA/agents" "$DATA/meter" "$RUN"
     exec 9>>"$DATA/lock"
     flock -w 30 9 || refuse busy "another change is under way"
@@ -72,7 +77,7 @@ assemble() {
     while IFS= read -r line; do
         case $line in
         '#-- parts --') break ;;
-        DATA=* | LIB=* | RUN=* | DOCKER=* | SOCKET=* | UNITS=* | SUDOERS=*)
+        DATA=* | LIB=* | RUN=* | DOCKER=* | SOCKET=* | UNITS=* | SUDOERS=* | SUPERVISOR=* | HOOK=*)
             eval "printf \"%s='%s'\\n\" ${line%%=*} \"\$${line%%=*}\""
             ;;
         *) printf '%s\n' "$line" ;;
@@ -116,7 +121,10 @@ install_up() {
         ! has_systemd || systemctl daemon-reload
         rm -f "$RUN/changed"
     fi
-    has_systemd || return 0
+    has_systemd || {
+        install_watch
+        return 0
+    }
     for unit in clawrack-boot.service clawrack-recover.service clawrack-tick.timer; do
         systemctl is-enabled -q "$unit" 2>/dev/null || try enable systemctl enable "$unit"
     done
@@ -184,6 +192,7 @@ verb_uninstall() { # keep|erase [TOKEN]
     uninstall_meter "$1"
     failpoint uninstall-boxes
     uninstall_strays
+    harden_back || :
     uninstall_units
     firewall_drop
     failpoint uninstall-firewall
@@ -237,6 +246,8 @@ $manifest"
         case $what in
         file) rm -f "$path" ;;
         dir) rmdir "$path" 2>/dev/null || : ;;
+        host) host_back "$path" ;;
+        line) drop_hook_line "$path" ;;
         esac
     done
     ! has_systemd || {

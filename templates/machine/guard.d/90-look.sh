@@ -29,8 +29,19 @@ look_machine() {
     say token "$(first_line "$DATA/token")"
     say disk_free "$(($(free_kib_of "$DATA") * 1024))"
     if firewall_ok; then say firewall ok; else say firewall missing; fi
-    if has_systemd; then say supervisor systemd; else say supervisor watch; fi
+    say data "$DATA"
+    look_supervisor
     [ ! -d "$DATA/kept" ] || for entry in "$DATA"/kept/*; do say kept "${entry##*/}"; done
+}
+
+look_supervisor() {
+    if has_systemd; then
+        say supervisor systemd
+        return 0
+    fi
+    say supervisor watch
+    if [ -e "$RUN/watch.lock" ] && ! flock -n "$RUN/watch.lock" true; then say watch up; else say watch down; fi
+    if hook_ok; then say hook ok; else say hook missing; fi
 }
 
 look_lease() {

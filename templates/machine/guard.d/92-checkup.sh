@@ -187,7 +187,10 @@ mend_engine() {
 }
 
 mend_units() {
-    has_systemd || return 0
+    has_systemd || {
+        mend_watch
+        return 0
+    }
     TIDY=$RUN/mend.$$
     mkdir -p "$TIDY"
     head -c 1048576 >"$TIDY/tar"
@@ -205,6 +208,15 @@ mend_units() {
         enter "$name"
         [ -z "$(current)" ] || mend_enabled "$UNIT"
     done
+}
+
+mend_watch() { # what stands in the units' place: the boot hook, and the watcher that it starts
+    CHANGED=
+    [ -z "$HOOK" ] || install_hook
+    install_watch
+    MENDED=$CHANGED
+    [ ! -e "$RUN/changed" ] || MENDED=1
+    rm -f "$RUN/changed"
 }
 
 mend_boot_units() { # loaded as they now are, enabled, and started
