@@ -10,10 +10,18 @@ from fleet.machine.port import Port
 from installer import remote
 from installer.facts import Facts
 from installer.journal import Journal
-from installer.steps import STEPS, Machine, Step
+from installer.steps import STEPS, Brought, Machine, Step
 
 
-def prepare(port: Port, facts: Facts, journals: Path, listener: Listener, *, plan_only: bool = False) -> list[str]:
+def prepare(  # noqa: PLR0913 - two say what, four say how, and the last of those by name
+    port: Port,
+    facts: Facts,
+    journals: Path,
+    listener: Listener,
+    *,
+    plan_only: bool = False,
+    brought: Brought | None = None,
+) -> list[str]:
     """Make a machine ready for agents.
 
     Args:
@@ -22,6 +30,7 @@ def prepare(port: Port, facts: Facts, journals: Path, listener: Listener, *, pla
         journals: the folder of journals on this computer.
         listener: told of every step.
         plan_only: look at everything for real, change nothing.
+        brought: packages for a machine that shall reach no mirror.
 
     Returns:
         The names of the steps that were done, or with ``plan_only`` would be; none where it was all so already, and
@@ -31,7 +40,7 @@ def prepare(port: Port, facts: Facts, journals: Path, listener: Listener, *, pla
         Refused, ActionFailed: the machine says no; running it again carries on there.
         Unreachable: the wire was cut; likewise.
     """
-    machine = Machine(port, facts)
+    machine = Machine(port, facts, brought)
     if plan_only:
         return [step.name for step in STEPS if _would(machine, step, listener)]
     return carry_out(machine, STEPS, journals, listener)

@@ -4,6 +4,7 @@ A script is constant; what varies is its arguments. It travels by standard input
 not fill with it.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from fleet.base.clean import line, pairs
@@ -45,14 +46,20 @@ def ask(port: Port, name: str, *args: str, root: bool = True, timeout: float = 6
     return answers(ran.out)
 
 
-def put(port: Port, path: str, content: bytes) -> None:
+def put(port: Port, path: str, content: bytes | Iterable[bytes], timeout: float = 60.0) -> None:
     """Write a file of root's, readable by root alone, replacing it in one step.
+
+    Args:
+        port: the machine.
+        path: of the file there.
+        content: at once or in pieces.
+        timeout: seconds for the whole of it.
 
     Raises:
         ActionFailed: the machine said no (``step.script``).
         Unreachable: the wire was cut.
     """
-    ran = port.run(("sh", "-c", _PUT, "put", path), stdin=content, root=True)
+    ran = port.run(("sh", "-c", _PUT, "put", path), stdin=content, root=True, timeout=timeout)
     if ran.code:
         raise ActionFailed("step.script", where=port.name, script=path, code=ran.code, reason=last_words(ran))
 

@@ -42,7 +42,7 @@ class Apt:
             raise Refused("image.no_apt")
         dump = run(["apt-config", "dump"], key="image.apt_failed").decode(errors="replace")
         codename, origins = sources.codename_and_origins(platform.freedesktop_os_release())
-        found = sources.for_architecture(sources.chosen(_sources_here(dump), codename), self.architecture)
+        found = sources.for_architecture(sources.chosen(sources_here(dump), codename), self.architecture)
         if not found:
             raise Refused("image.no_sources", codename=codename)
         self._write(dump, sources.render(found), sources.preferences(origins))
@@ -114,7 +114,7 @@ def configuration(dump: str, home: Path, architecture: Architecture) -> str:
     return "\n".join([*kept, *(f'{name} "{value}";' for name, value in ours.items())]) + "\n"
 
 
-def _sources_here(dump: str) -> list[sources.Source]:
+def sources_here(dump: str) -> list[sources.Source]:
     """Return every source that apt knows on this computer, from the files that its configuration names."""
     said = {match["name"]: match["value"] for match in _FILE.finditer(dump)}
     etc = Path(said.get("Dir", "/")) / said.get("Dir::Etc", "etc/apt")

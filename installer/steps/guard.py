@@ -10,7 +10,7 @@ import templates
 from fleet.base.errors import ActionFailed, Refused
 from fleet.machine.guard import Guard as Calls
 from installer import remote
-from installer.steps.step import NOTES, Machine, Removal, Say, Tell
+from installer.steps.step import BROUGHT, NOTES, Machine, Removal, Say, Tell
 
 _LONGEST = 10  # digits of one number of a version
 _TAR = "/run/clawrack-job/guard.tar"
@@ -68,7 +68,7 @@ class Guard:
             if error.key != "guard.absent":
                 raise
             # a machine that was half prepared, or is half removed
-            machine.port.run(("rm", "-rf", NOTES), root=True)
+            machine.port.run(("rm", "-rf", NOTES, BROUGHT), root=True)
             machine.port.run(("rmdir", "/var/lib/clawrack"), root=True)
             said = {"already": "1"}
         tell("already" if said.get("already") else "done", "unprepare.guard", {})

@@ -16,8 +16,19 @@ NOTES = "/var/lib/clawrack/prepare"
 SAVED_NOTES = "/run/clawrack-job/notes"
 """Where the notes wait while the guard goes and Docker after it, should that be cut off."""
 
+BROUGHT = "/var/lib/clawrack/packages"
+"""Where packages that were brought along wait on the machine, until the job that installs them takes them away."""
+
 Say = Callable[[str, dict[str, object]], None]
 """Called with the key of a text in the words, and its values, while a step is at work."""
+
+
+class Brought(Protocol):
+    """Packages that were brought along, for a machine that shall reach no mirror."""
+
+    def place(self, machine: "Machine", say: Say) -> str:
+        """Have them on the machine, with apt's list of them; return the folder (the SOURCE of apt.sh)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +38,12 @@ class Machine:
     Attributes:
         port: the machine; its ``root=True`` may ask a person for a password, so looking does without where it can.
         facts: what was seen there before anything was changed.
+        brought: where packages come from instead of the distribution's mirrors; None for the mirrors.
     """
 
     port: Port
     facts: Facts
+    brought: Brought | None = None
 
     @property
     def name(self) -> str:
