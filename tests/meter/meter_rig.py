@@ -85,12 +85,14 @@ class Rig:
         self.config = folder / "config"
         self.ledger = folder / "ledger" / "ledger.sqlite"
         (self.config / "agents").mkdir(parents=True)
+        (self.config / "routes").mkdir()
         self.ledger.parent.mkdir()
         self._slow = slow
         self._drain = drain
         self._lines: list[str] = []
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
+        self.more: dict[str, str] = {}
         self.routes(PRACTICE)
 
     def routes(self, routes: Mapping[str, object], caps: Mapping[str, object] | None = None) -> None:
@@ -100,6 +102,12 @@ class Rig:
         agent = Agent(name, number)
         self.replace(f"agents/{name}.json", json.dumps(agent.entry(route, **more)))
         return agent
+
+    def provider(self, name: str, key: str, base: str, kind: str = "openai", **more: object) -> None:
+        """Put a provider's route there: what may be shown, the key, the rest."""
+        rest = {part: more.pop(part) for part in ("headers", "errors") if part in more}
+        shown = {"version": 1, "kind": kind, "base": base, "model": "played-1", "title": "The Played One", **more}
+        self.replace(f"routes/{name}.route", f"{json.dumps(shown)}\n{key}\n{json.dumps(rest)}\n")
 
     def replace(self, file: str, content: str) -> None:
         """Put a file there as the guard does: beside it, then one rename."""
@@ -115,6 +123,7 @@ class Rig:
             "CLAWRACK_METER_LEDGER": str(self.ledger),
             "CLAWRACK_METER_LISTEN": f"127.0.0.1:{port}",
             "METER_TEST_DRAIN": str(self._drain),
+            **self.more,
         }
 
     def command(self, *words: str) -> list[str]:

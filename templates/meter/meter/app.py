@@ -102,8 +102,8 @@ class Meter:
             await self._answer(exchange)
         except Refusal as refusal:
             exchange.refuse(refusal)
-        except RouteFailed:
-            exchange.refuse(Refusal("route-failed"))
+        except RouteFailed as failure:
+            exchange.refuse(Refusal(failure.key, failure.params))
         except (CallCut, ConnectionError):
             exchange.abort()
         except Exception as mistake:  # noqa: BLE001 (one call's mistake must not be the end of the others)

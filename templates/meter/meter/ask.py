@@ -15,6 +15,9 @@ Style = Literal["openai", "anthropic"]
 MOST_TOKENS = 10_000_000
 """A larger wish for an answer's length is a mistake, not a wish."""
 
+MOST_CHOICES = 128
+"""So many answers to one question OpenAI's ``n`` may ask for."""
+
 MOST_QUESTIONS = 3
 """So many of a user's last messages are looked at for the language, and ``LOOKED_AT`` characters of them together."""
 
@@ -32,6 +35,7 @@ class Ask:
     usage_in_stream: bool
     max_tokens: int | None
     language: str
+    choices: int = 1
 
 
 def parse(style: Style, body: bytes) -> Ask:
@@ -56,6 +60,7 @@ def parse(style: Style, body: bytes) -> Ask:
         usage_in_stream=isinstance(options, dict) and _flag(cast("dict[str, object]", options), "include_usage"),
         max_tokens=_max_tokens(style, request),
         language=language_of(last_question(cast("list[object]", messages))),
+        choices=_choices(request),
     )
 
 
@@ -115,6 +120,15 @@ def _flag(request: Mapping[str, object], field: str) -> bool:
     if value is not None and not isinstance(value, bool):
         raise Refusal("bad-field", {"field": field})
     return value is True
+
+
+def _choices(request: Mapping[str, object]) -> int:
+    value = request.get("n")
+    if value is None:
+        return 1
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_CHOICES:
+        raise Refusal("bad-field", {"field": "n"})
+    return value
 
 
 def _max_tokens(style: Style, request: Mapping[str, object]) -> int | None:

@@ -3,12 +3,12 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from . import log
 from .ask import Ask
 from .caps import CapReached, Caps
-from .config import Agent, Config
+from .config import Agent, Config, Routing
 from .ledger import Claim, Heard, Ledger, LedgerUnusable, OnceSpent
 from .refusal import Refusal
 from .routes import Answer, Price, Route, RouteFailed, Tally
@@ -42,12 +42,12 @@ class Calls:
         """
         if config.routing is None:
             raise Refusal("routes-broken", {"why": config.routing_fault})
-        routes, caps = config.routing.routes, config.routing.caps
-        way = self._way(routes, agent)
+        routing, caps = config.routing, config.routing.caps
+        way = self._way(routing, agent)
         try:
             reservation = await self._reserve(agent, way, ask, caps)
         except OnceSpent:
-            way = self._way(routes, agent)
+            way = self._way(routing, agent)
             reservation = await self._reserve(agent, way, ask, caps)
         tally, began = Tally(), time.monotonic()
         ended, status = "cut", 0
@@ -66,11 +66,13 @@ class Calls:
             numbers = {"input": tally.input, "output": tally.output, "ms": spent}
             log.line("call", agent=agent.name, route=way.name, **numbers, ended=ended)
 
-    def _way(self, routes: Mapping[str, Route], agent: Agent) -> Way:
+    def _way(self, routing: Routing, agent: Agent) -> Way:
         """Choose the one-shot route where there is an unspent one, else the usual route; never one for the other."""
         once = agent.once if agent.once and (agent.name, agent.once.id) not in self._spent else None
         name = once.route if once else agent.route
-        if (route := routes.get(name)) is None:
+        if name in routing.broken:
+            raise Refusal("route-broken", {"route": name, "why": routing.broken[name]})
+        if (route := routing.routes.get(name)) is None:
             raise Refusal("route-missing", {"agent": agent.name, "route": name})
         if once is None:
             return Way(name, route)

@@ -17,6 +17,9 @@ def problems(folder: Path, kinds: Kinds) -> list[str]:
 def _broken(config: Config) -> Iterator[str]:
     if config.routing is None:
         yield f"routes.json: {config.routing_fault}"
+    else:
+        for name, why in sorted(config.routing.broken.items()):
+            yield f"routes/{name}.route: {why}"
     for name, why in sorted(config.broken.items()):
         yield f"agents/{name}.json: {why}"
 
@@ -26,7 +29,7 @@ def _astray(config: Config) -> Iterator[str]:
         return
     for agent in config.agents.values():
         wanted = {agent.route, agent.once.route if agent.once else agent.route}
-        for route in sorted(wanted - config.routing.routes.keys()):
+        for route in sorted(wanted - config.routing.routes.keys() - config.routing.broken.keys()):
             yield f"agents/{agent.name}.json: there is no route {route!r}"
     for name in sorted(config.routing.caps.agents.keys() - config.agents.keys() - config.broken.keys()):
         yield f"routes.json: caps.agents.{name}: there is no such agent"

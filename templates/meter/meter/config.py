@@ -1,7 +1,7 @@
-"""What the meter is told: one file per agent, and routes.json; files only, replaced by rename, never over HTTP.
+"""What the meter is told: a file per agent, one per provider, and routes.json; replaced by rename, never over HTTP.
 
-A file that cannot be used takes its agent (or, for routes.json, everybody) out of service with the reason. It is
-never passed over, and what stood there before never goes on counting.
+A file that cannot be used takes its agent (or its route, or, for routes.json, everybody) out of service with the
+reason. It is never passed over, and what stood there before never goes on counting.
 """
 
 import dataclasses
@@ -43,10 +43,11 @@ class Agent:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Routing:
-    """All routes by name, and the caps."""
+    """All routes by name, the caps, and why a route that has a file of its own cannot be used."""
 
     routes: Mapping[str, Route]
     caps: Caps
+    broken: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,10 +98,34 @@ def parse_routing(content: bytes, kinds: Kinds) -> Routing:
     if not isinstance(routes, dict):
         raise ValueError("routes: not an object")  # noqa: TRY004 (one kind of error for one kind of mistake)
     named = cast("dict[str, object]", routes)
+    if any(isinstance(route, dict) and "key" in route for route in named.values()):
+        raise ValueError("routes: a key has no place in this file")
     return Routing(
         routes={name: _route(name, route, kinds) for name, route in named.items()},
         caps=parse_caps(entry.get("caps", {})),
     )
+
+
+_ROUTE_LINES = 3
+
+
+def parse_route(name: str, content: bytes, kinds: Kinds) -> Route:
+    """Read a provider's route: what may be shown as JSON, the real key, more JSON (headers, meanings of errors).
+
+    Three lines in one file, so that no key is ever sent to another one's address.
+
+    Raises:
+        ValueError: anything else, with the reason, which never quotes the key.
+    """
+    lines = content.decode("ascii", "replace").split("\n")
+    if len(lines) != _ROUTE_LINES + 1 or lines[_ROUTE_LINES]:
+        raise ValueError("not three lines")
+    shown, more = _object(lines[0].encode(), None), _object(lines[2].encode(), {"headers", "errors"})
+    if shown.pop("version", None) != VERSION:
+        raise ValueError(f"version: not {VERSION}, the one that this meter knows")
+    if "key" in shown:
+        raise ValueError("a key stands where everybody looks")
+    return _route(name, {**shown, **more, "key": lines[1]}, kinds)
 
 
 def _route(name: str, value: object, kinds: Kinds) -> Route:
@@ -137,7 +162,7 @@ def _matching(pattern: re.Pattern[str], entry: Mapping[str, object], field: str)
     return value
 
 
-def _object(content: bytes, known: set[str]) -> dict[str, object]:
+def _object(content: bytes, known: set[str] | None) -> dict[str, object]:
     try:
         value: object = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -145,6 +170,6 @@ def _object(content: bytes, known: set[str]) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 (one kind of error for one kind of mistake)
     entry = cast("dict[str, object]", value)
-    if unknown := sorted(entry.keys() - known):
+    if known is not None and (unknown := sorted(entry.keys() - known)):
         raise ValueError(f"unknown key {unknown[0]!r}")
     return entry

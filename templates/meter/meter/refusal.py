@@ -30,12 +30,32 @@ SHAPES: dict[str, tuple[int, str, str]] = {
     "cap-machine-day": (429, "insufficient_quota", "rate_limit_error"),
     "cap-machine-month": (429, "insufficient_quota", "rate_limit_error"),
     "ledger-down": (503, "server_error", "api_error"),
+    "route-broken": (503, "server_error", "api_error"),
+    "route-style": (400, "invalid_request_error", "invalid_request_error"),
     "route-failed": (502, "server_error", "api_error"),
+    "upstream-wrong-key": (401, "authentication_error", "authentication_error"),
+    "upstream-no-money": (402, "insufficient_quota", "billing_error"),
+    "upstream-no-permission": (403, "permission_error", "permission_error"),
+    "upstream-blocked-country": (403, "permission_error", "permission_error"),
+    "upstream-throttled": (429, "rate_limit_error", "rate_limit_error"),
+    "upstream-no-model": (404, "invalid_request_error", "not_found_error"),
+    "upstream-trouble": (502, "server_error", "api_error"),
+    "upstream-unreachable": (502, "server_error", "api_error"),
+    "upstream-silent": (504, "server_error", "timeout_error"),
+    "upstream-nonsense": (502, "server_error", "api_error"),
     "not-here": (404, "invalid_request_error", "not_found_error"),
     "bug": (500, "server_error", "api_error"),
 }
 """Key → HTTP status, and the error's type in OpenAI's and in Anthropic's style."""
-_AGAIN_SECONDS = {"draining": 5, "busy": 1, "ledger-down": 5}
+_AGAIN_SECONDS = {
+    "draining": 5,
+    "busy": 1,
+    "ledger-down": 5,
+    "upstream-throttled": 10,
+    "upstream-trouble": 2,
+    "upstream-unreachable": 5,
+}
+"""Where asking again may help: after so many seconds; a refusal's own ``again`` comes first."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -53,7 +73,7 @@ class Refusal(Exception):
     @property
     def headers(self) -> dict[str, str]:
         """When to ask again; both vendors' own clients read ``x-should-retry``."""
-        if again := _AGAIN_SECONDS.get(self.key):
+        if again := self.params.get("again") or _AGAIN_SECONDS.get(self.key):
             return {"Retry-After": str(again)}
         return {"x-should-retry": "false"}
 

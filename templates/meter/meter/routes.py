@@ -44,12 +44,17 @@ class Answer:
 class RouteFailed(Exception):
     """The model behind a route gave no answer, or broke off; ``str()`` is for the log and holds nothing asked.
 
-    ``status`` is the one of HTTP that its provider refused with, 0 where it was not a refusal.
+    ``status`` is the one of HTTP that its provider refused with, 0 where it was not a refusal; ``key`` and ``params``
+    are what the agent is told, as a `Refusal`.
     """
 
-    def __init__(self, why: str, status: int = 0) -> None:
+    def __init__(
+        self, why: str, status: int = 0, key: str = "route-failed", params: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(why)
         self.status = status
+        self.key = key
+        self.params = dict(params or {})
 
 
 class Route(Protocol):

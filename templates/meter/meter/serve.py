@@ -11,7 +11,7 @@ from . import VERSION, log
 from .app import Meter
 from .clock import WallClock
 from .gate import IDLE_SECONDS, Gate
-from .kinds import KINDS
+from .kinds import KINDS, UPSTREAM
 from .ledger import Ledger, LedgerNewer, LedgerUnusable
 from .lock import LedgerHeld, hold
 from .routes import Kinds
@@ -72,6 +72,7 @@ async def _serve(settings: Settings, ledger: Ledger, kinds: Kinds) -> int:
     finally:
         await gate.close(runner)
         await runner.cleanup()
+        await UPSTREAM.close()
         await writer.close()
     log.line("closed", commits=writer.commits, jobs=writer.jobs)
     return 0

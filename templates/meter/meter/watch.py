@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from .config import Agent, Config, parse_agent, parse_routing
-from .routes import Kinds
+from .config import Agent, Config, Routing, parse_agent, parse_route, parse_routing
+from .routes import Kinds, Route
 
 _MOST_BYTES = 1 << 20
 _Identity = tuple[int, int, int, int]
@@ -32,19 +32,20 @@ class Watch:
         return self._config
 
     def _look(self) -> Iterator[tuple[str, _Identity]]:
-        """Yield what is there: ``routes.json`` and ``agents/NAME.json``."""
+        """Yield what is there: ``routes.json``, ``agents/NAME.json`` and ``routes/NAME.route``."""
         yield from _identity("routes.json", self._folder / "routes.json")
-        try:
-            files = sorted((self._folder / "agents").glob("[!.]*.json"))
-        except OSError:
-            return
-        for file in files:
-            yield from _identity(f"agents/{file.name}", file)
+        for part, form in (("agents", "[!.]*.json"), ("routes", "[!.]*.route")):
+            try:
+                files = sorted((self._folder / part).glob(form))
+            except OSError:
+                continue
+            for file in files:
+                yield from _identity(f"{part}/{file.name}", file)
 
     def _read(self, seen: dict[str, _Identity]) -> Config:
         agents: dict[str, Agent] = {}
         broken: dict[str, str] = {}
-        for file in seen.keys() - {"routes.json"}:
+        for file in (file for file in seen if file.startswith("agents/")):
             name = file.removeprefix("agents/").removesuffix(".json")
             try:
                 agents[name] = parse_agent(name, self._content(file))
@@ -53,10 +54,25 @@ class Watch:
         before = {**self._config.known_as, **self._config.agents}
         known_as = {name: before[name] for name in broken if name in before}
         try:
-            routing, fault = parse_routing(self._content("routes.json"), self._kinds), ""
+            routing, fault = self._with_providers(parse_routing(self._content("routes.json"), self._kinds), seen), ""
         except (ValueError, OSError) as error:
             routing, fault = None, _reason(error)
         return Config(self._config.generation + 1, agents, broken, known_as, routing, fault)
+
+    def _with_providers(self, routing: Routing, seen: dict[str, _Identity]) -> Routing:
+        """Return the routes with those that have a file of their own; one that is broken breaks nothing else."""
+        routes: dict[str, Route] = dict(routing.routes)
+        broken: dict[str, str] = {}
+        for file in (file for file in seen if file.startswith("routes/")):
+            name = file.removeprefix("routes/").removesuffix(".route")
+            try:
+                if name in routing.routes:
+                    raise ValueError("routes.json has a route of that name")  # noqa: TRY301 (one way out for all)
+                routes[name] = parse_route(name, self._content(file), self._kinds)
+            except (ValueError, OSError) as error:
+                routes.pop(name, None)
+                broken[name] = _reason(error)
+        return Routing(routes, routing.caps, broken)
 
     def _content(self, file: str) -> bytes:
         with (self._folder / file).open("rb") as opened:

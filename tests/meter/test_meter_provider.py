@@ -1,0 +1,302 @@
+"""Calls that go on to a provider: the real key goes with them and nowhere else, and what they used is counted."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from meter_rig import CHAT, MESSAGES, Agent, Json, Reply, Rig, ask, rest_of, wait_until
+
+from tests.rack.provider import ANSWER, Provider, Way
+from tests.rack.tls import Authority
+
+KEY = "sk-canary-0123456789"
+ONE = Agent("one", 1)
+SAID = "".join(ANSWER)
+LIMITED: list[Json] = [{"means": "wrong-key", "status": 200, "code": "1004"}]
+
+
+@pytest.fixture(scope="module")
+def played() -> Iterator[Provider]:
+    with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def meter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    made = Rig(tmp_path_factory.mktemp("meter"))
+    made.agent("one", 1, route="played")
+    yield made.start()
+    made.close()
+
+
+def route(meter: Rig, played: Provider, way: Way, kind: str = "openai", **more: object) -> str:
+    """Give the meter a key that fares this way; return it."""
+    key = f"{KEY}-{way}"
+    played.keys[key] = way
+    base = played.base if kind == "openai" else played.base.removesuffix("/v1")
+    meter.provider("played", key, base, kind, errors=LIMITED, **more)
+    return key
+
+
+def used(meter: Rig) -> Json:
+    """The sums of all calls by the route, those that are settled."""
+    sums = [one for one in meter.sums() if one["route"] == "played"]
+    return {
+        "calls": sum(one["calls"] for one in sums),
+        "input": sum(one["input_tokens"] for one in sums),
+        "output": sum(one["output_tokens"] for one in sums),
+        "estimated": sum(one["calls"] for one in sums if one["estimated"]),
+    }
+
+
+def more(meter: Rig, before: Json) -> Json:
+    return {name: number - before[name] for name, number in used(meter).items()}
+
+
+def text_of(reply: Reply) -> str:
+    """The text of a stream in OpenAI's style."""
+    return "".join(e["choices"][0]["delta"].get("content", "") for e in reply.events() if e["choices"])
+
+
+@pytest.mark.parametrize(("kind", "path"), [("openai", CHAT), ("anthropic", MESSAGES)])
+def test_a_call_goes_on_with_the_real_key_and_model_and_comes_back_as_it_is(
+    meter: Rig, played: Provider, kind: str, path: str
+) -> None:
+    key = route(meter, played, "well", kind)
+    before = used(meter)
+    reply = meter.call(ONE, ask("你好", temperature=0.5, tools=[{"type": "x"}]), path)
+    assert (reply.status, reply.text) == (200, SAID)
+    saw = played.calls(key)[-1]
+    assert saw.path == path
+    assert saw.body == {**ask("你好", temperature=0.5, tools=[{"type": "x"}]), "model": "played-1"}
+    assert ONE.key not in json.dumps(saw.headers)
+    assert ("x-api-key" in saw.headers, "anthropic-version" in saw.headers) == ((kind == "anthropic",) * 2)
+    assert more(meter, before) == {"calls": 1, "input": 111, "output": 4, "estimated": 0}
+
+
+def test_a_stream_passes_event_by_event_and_its_usage_is_asked_for_and_kept(meter: Rig, played: Provider) -> None:
+    key = route(meter, played, "well")
+    before = used(meter)
+    reply = meter.call(ONE, ask(stream=True))
+    assert text_of(reply) == SAID
+    assert reply.body.endswith(b"data: [DONE]\n\n")
+    assert not [event for event in reply.events() if event.get("usage")]  # the agent did not ask for it
+    assert played.calls(key)[-1].body["stream_options"] == {"include_usage": True}
+    assert more(meter, before) == {"calls": 1, "input": 111, "output": 4, "estimated": 0}
+    asked = meter.call(ONE, ask(stream=True, stream_options={"include_usage": True}))
+    assert [event["usage"]["prompt_tokens"] for event in asked.events() if event.get("usage")] == [111]
+
+
+def test_anthropics_stream_passes_byte_for_byte_and_is_counted(meter: Rig, played: Provider) -> None:
+    route(meter, played, "well", "anthropic")
+    before = used(meter)
+    reply = meter.call(ONE, ask(stream=True), MESSAGES)
+    assert [event["type"] for event in reply.events()][-1] == "message_stop"
+    assert "".join(e["delta"]["text"] for e in reply.events() if e["type"] == "content_block_delta") == SAID
+    assert more(meter, before) == {"calls": 1, "input": 111, "output": 4, "estimated": 0}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_says_nothing_of_its_use_is_estimated_and_says_so(meter: Rig, played: Provider, *, stream: bool) -> None:
+    route(meter, played, "no-usage")
+    before = used(meter)
+    assert meter.call(ONE, ask("x" * 4000, stream=stream)).status == 200
+    now = more(meter, before)
+    assert (now["calls"], now["estimated"], now["output"]) == (1, 1, -(-len(SAID) // 4))
+    assert 1000 <= now["input"] <= 1100
+
+
+def test_use_that_is_told_in_a_choice_is_found(meter: Rig, played: Provider) -> None:
+    route(meter, played, "usage-in-choice")
+    before = used(meter)
+    meter.call(ONE, ask(stream=True))
+    assert more(meter, before) == {"calls": 1, "input": 111, "output": 4, "estimated": 0}
+
+
+REFUSED: list[tuple[Way, int, tuple[str, str]]] = [
+    ("revoked", 401, ("refuses the key", "拒绝了")),
+    ("minimax-key", 401, ("refuses the key", "拒绝了")),
+    ("no-money", 402, ("no money left", "余额不足")),
+    ("no-quota", 402, ("no money left", "余额不足")),
+    ("no-permission", 403, ("does not let this key", "不允许")),
+    ("blocked", 403, ("country or region", "国家或地区")),
+    ("throttled", 429, ("asked too often", "请求太多")),
+    ("no-model", 404, ('no model "played-1"', "没有")),
+    ("trouble", 502, ("trouble of its own (500)", "出了问题")),
+    ("nonsense", 502, ("not a model's interface", "不是模型接口")),
+    ("elsewhere", 502, ("trouble of its own (302)", "出了问题")),
+]
+
+
+@pytest.mark.parametrize(("way", "status", "sentences"), REFUSED)
+def test_each_refusal_is_a_sentence_of_its_own_in_the_questions_language_and_costs_nothing(
+    meter: Rig, played: Provider, way: Way, status: int, sentences: tuple[str, str]
+) -> None:
+    key = route(meter, played, way)
+    before = used(meter)
+    for words, expected in zip(("hello", "你好"), sentences, strict=True):
+        for stream in (False, True):
+            reply = meter.call(ONE, ask(words, stream=stream))
+            assert (reply.status, expected in reply.error) == (status, True), reply.body
+            assert "The Played One" in reply.error
+            assert key.encode() not in reply.body
+    costs = way == "nonsense"  # it was answered, whatever it was
+    assert bool(more(meter, before)["input"]) is costs
+    assert key not in meter.log
+
+
+def test_a_throttled_call_says_when_to_come_back(meter: Rig, played: Provider) -> None:
+    route(meter, played, "throttled")
+    assert meter.call(ONE).headers["Retry-After"] == "7"
+
+
+def test_what_is_wrong_with_one_call_goes_back_as_it_came_but_for_the_key(meter: Rig, played: Provider) -> None:
+    key = route(meter, played, "too-long")
+    reply = meter.call(ONE)
+    assert (reply.status, reply.json["error"]["code"]) == (400, "too_long")
+    assert "maximum context length" in reply.error
+    assert key not in reply.error
+
+
+def test_an_agent_that_hangs_up_ends_the_call_at_the_provider(meter: Rig, played: Provider) -> None:
+    key = route(meter, played, "slow")
+    before = used(meter)
+    wire = meter.begin(ONE, ask())
+    wire.close()
+    wait_until(lambda: played.calls(key)[-1].hung_up, 5)
+    now = wait_until(lambda: (found := more(meter, before))["calls"] and found, 5)
+    assert now["estimated"] == 1
+    assert 0 < now["input"] < 100
+
+
+def test_an_agent_that_hangs_up_before_the_first_word_ends_the_call_too(meter: Rig, played: Provider) -> None:
+    key = route(meter, played, "stalled")
+    body = json.dumps(ask()).encode()
+    wire = socket.create_connection(("127.0.0.1", meter.port), 10, source_address=(ONE.address, 0))
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: meter\r\nx-api-key: {ONE.key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    wire.sendall(head.encode() + body)
+    wait_until(lambda: played.calls(key), 5)
+    wire.close()
+    wait_until(lambda: played.calls(key)[-1].hung_up, 5)
+
+
+def test_a_stream_that_breaks_off_is_never_taken_for_a_whole_one(meter: Rig, played: Provider) -> None:
+    route(meter, played, "cut")
+    with meter.begin(ONE, ask()) as wire:
+        try:
+            ended = rest_of(wire)
+        except ConnectionError:
+            ended = b""
+    assert b"[DONE]" not in ended
+    assert not ended.endswith(b"0\r\n\r\n")
+
+
+def test_a_new_key_counts_from_the_next_call_on_and_no_call_is_lost(meter: Rig, played: Provider) -> None:
+    slow = route(meter, played, "slow")
+    with meter.begin(ONE, ask()) as wire:
+        new = route(meter, played, "well")
+        assert meter.call(ONE).status == 200
+        assert played.calls(new)
+        assert b"data: " in wire.recv(65536)  # what is under way goes on
+    assert not played.calls(slow)[-1].body.get("key")
+
+
+def test_an_address_where_nobody_listens_is_told_as_such(meter: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    meter.provider("played", KEY, f"http://127.0.0.1:{port}/v1")
+    reply = meter.call(ONE)
+    assert reply.status == 502
+    assert "cannot be reached from this machine (connection refused)" in reply.error
+    meter.provider("played", KEY, "https://no-such-host.invalid/v1")
+    assert "(DNS)" in meter.call(ONE).error
+
+
+def test_a_provider_behind_tls_must_show_a_certificate_that_is_trusted(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    meter = Rig(tmp_path / "meter")
+    meter.agent("one", 1, route="played")
+    meter.more["SSL_CERT_FILE"] = str(authority.certificate)
+    stranger = Authority(tmp_path / "stranger")
+    with (
+        Provider(tls=authority.context(), keys={KEY: "well"}) as trusted,
+        Provider(tls=stranger.context(), keys={KEY: "well"}) as other,
+    ):
+        try:
+            meter.provider("played", KEY, trusted.base)
+            meter.start()
+            assert meter.call(ONE).text == SAID
+            meter.provider("played", KEY, other.base)
+            assert "(TLS)" in meter.call(ONE).error
+            assert not other.saw
+        finally:
+            meter.close()
+
+
+def test_a_route_that_cannot_be_used_takes_only_its_own_agents_out_of_service(meter: Rig, played: Provider) -> None:
+    practising = meter.agent("two", 2)
+    for broken in (
+        "one line",
+        f'{{"version": 1, "kind": "openai", "base": "{played.base}", "model": "m"}}\n\n{{}}\n',
+        f'{{"version": 1, "kind": "openai", "base": "file:///etc", "model": "m"}}\n{KEY}\n{{}}\n',
+        f'{{"version": 2, "kind": "openai", "base": "{played.base}", "model": "m"}}\n{KEY}\n{{}}\n',
+        f'{{"version": 1, "kind": "magic", "base": "{played.base}", "model": "m"}}\n{KEY}\n{{}}\n',
+        f'{{"version": 1, "kind": "openai", "base": "{played.base}", "model": "m", "key": "k"}}\n{KEY}\n{{}}\n',
+        f'{{"version": 1, "kind": "openai", "base": "{played.base}", "model": "m"}}\n{KEY}\n{{"x": 1}}\n',
+        f'{{"version": 1, "kind": "openai", "base": "{played.base}", "model": "m"}}\nk y\n{{}}\n',
+    ):
+        meter.replace("routes/played.route", broken)
+        reply = meter.call(ONE)
+        assert reply.status == 503
+        assert 'route "played" cannot be used' in reply.error
+        assert KEY not in reply.error
+        assert meter.call(practising).status == 200
+    route(meter, played, "well")
+    assert meter.call(ONE).text == SAID
+
+
+def test_a_key_in_routes_json_is_refused_for_everybody(meter: Rig) -> None:
+    meter.routes({"practice": {"kind": "practice"}, "x": {"kind": "openai", "key": KEY}})
+    reply = meter.call(ONE)
+    meter.routes({"practice": {"kind": "practice"}})
+    assert reply.status == 503
+    assert KEY not in reply.error
+
+
+def test_a_call_in_the_other_style_is_told_so_and_not_translated(meter: Rig, played: Provider) -> None:
+    route(meter, played, "well", "anthropic")
+    reply = meter.call(ONE)
+    assert reply.status == 400
+    assert "anthropic" in reply.error
+
+
+def test_a_length_goes_by_the_name_that_the_provider_knows(meter: Rig, played: Provider) -> None:
+    key = route(meter, played, "well", length_field="max_completion_tokens")
+    meter.call(ONE)
+    body = played.calls(key)[-1].body
+    assert (body.get("max_tokens"), body["max_completion_tokens"]) == (None, 4096)
+
+
+def test_a_cap_counts_what_a_call_could_use_at_most(meter: Rig, played: Provider) -> None:
+    key = route(meter, played, "well", max_output=100_000)
+    meter.routes({"practice": {"kind": "practice"}}, {"agents": {"one": {"tokens_per_day": 90_000}}})
+    messages = ask()["messages"]
+    before = len(played.calls(key))
+    refused = meter.call(ONE, {"model": "main", "messages": messages})
+    several = meter.call(ONE, {"model": "main", "messages": messages, "max_tokens": 30_000, "n": 4})
+    meter.routes({"practice": {"kind": "practice"}})
+    assert (refused.status, several.status) == (429, 429)
+    assert len(played.calls(key)) == before
+
+
+def test_the_refusals_of_a_provider_are_remembered_whatever_status_they_came_with(meter: Rig, played: Provider) -> None:
+    for way, status in (("no-quota", 402), ("minimax-key", 401), ("throttled", 429)):
+        route(meter, played, way)  # pyright: ignore[reportArgumentType] - each is a way
+        meter.call(ONE)
+        found = next(one for one in meter.report()["refusals"] if one["route"] == "played")
+        assert (found["status"], found["answered"]) == (status, 0)
+    route(meter, played, "well")
+    meter.call(ONE)
+    assert next(one for one in meter.report()["refusals"] if one["route"] == "played")["answered"] > 0
