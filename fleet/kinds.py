@@ -77,7 +77,12 @@ class Probes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to send one message, and where in the JSON the answer stands (a dotted path)."""
+    """How to send one message, and where in the JSON the answer stands (a dotted path).
+
+    Attributes:
+        inside: the program in its image that can send it from inside of its container, for its owner, who has no
+            controller; empty where there is none.
+    """
 
     path: str
     body: dict[str, Any]
@@ -85,6 +90,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout: int
     auth: str | None = None
     method: str = "POST"
+    inside: Literal["", "node", "python3"] = ""
 
 
 class Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,41 @@
+"""Whoever set a machine up, and how they part from it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fleet.base.secret import Secret
+from fleet.machine.hostkey import HostKey
+
+Way = Literal["rotate", "off", "remove", "never"]
+"""What becomes of the password: ``rotate``: its owner has typed another; ``off``: SSH takes no passwords any more;
+``remove``: the whole login goes, for it was made only for this; ``never``: the operator never had one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """Whoever set the machine up.
+
+    Attributes:
+        holder: the id of the controller, which holds the lease.
+        host_key: by which the machine proves that it is the one: a refusal by another machine proves nothing.
+        password: of the login, where the operator learned it; without it no refusal of it can be shown.
+    """
+
+    holder: str
+    host_key: HostKey
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parting:
+    """How the operator parts from the machine.
+
+    Attributes:
+        way: what becomes of the password.
+        new: the password that the owner typed, where it is rotated; it goes to the device alone, by standard input.
+        language: of the owner's command, where the device's own says none (``en``, ``zh``).
+    """
+
+    way: Way
+    new: Secret | None = None
+    language: str = "en"

@@ -1,0 +1,147 @@
+"""The hand-over itself: the owner's command comes, the password goes, and last of all the key that we came with."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from msgspec import structs
+
+from fleet.base.clean import number
+from fleet.base.errors import BadInput, Refused, Unreachable
+from fleet.base.event import Listener
+from fleet.base.secret import Secret
+from fleet.machine import harden
+from fleet.machine.guard import Guard, Lease
+from fleet.machine.keys import ControllerKey
+from fleet.machine.login import KeyLogin
+from fleet.machine.ssh import SshPort
+from fleet.site import held
+from installer.handover import owner
+from installer.handover.knock import Knocker
+from installer.handover.operator import Operator, Parting
+from installer.receipt.form import Access, Changes, Password
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What came of a hand-over: who may still log in, and what is on the device."""
+
+    access: Access
+    changes: Changes
+
+
+def hand_over(port: SshPort, operator: Operator, parting: Parting, listen: Listener) -> Handed:
+    """Take the operator's access off a machine, and prove it by logins that are refused; the port is closed with it.
+
+    The owner's command is brought; the password goes first, and its refusal is proven while the key still opens the
+    login; the key goes last, by one rename on the machine. So whatever breaks off before that leaves full access, and
+    the error says so; nothing leaves half of it.
+
+    Args:
+        port: the machine, through the login that is given up, by this controller's key; nobody else holds its lease.
+        operator: whoever set it up.
+        parting: what becomes of the password.
+        listen: told of everything.
+
+    Returns:
+        What was proven. ``access.key`` is ``unproven`` where the machine did not answer afterwards.
+
+    Raises:
+        BadInput: the new password is missing, or is the one that the operator knows.
+        Refused: somebody else holds the lease; the login is the only one, so it is not removed.
+        ActionFailed: the machine said no, or a login that should be refused still opens: the operator has full access.
+        Unreachable: the machine was not reached before the key was touched: full access.
+    """
+    return _HandOver(port, operator, parting, listen).done()
+
+
+def prove(port: SshPort, operator: Operator, listen: Listener) -> Access:
+    """Return what refused logins prove of a hand-over whose end nobody saw; nothing is changed.
+
+    Args:
+        port: the machine by this controller's key; it is not connected.
+        operator: whoever set it up; with ``password``, that is tried, too.
+        listen: told of everything.
+
+    Raises:
+        ActionFailed: the key still opens the login (``handover.still_open``).
+    """
+    knocker = Knocker(port, operator.host_key, listen)
+    at = knocker.key()
+    return Access(login=port.target.user, key="removed" if at else "unproven", proven=at)
+
+
+class _HandOver:
+    def __init__(self, port: SshPort, operator: Operator, parting: Parting, listen: Listener) -> None:
+        self._port = port
+        self._operator = operator
+        self._parting = parting
+        self._knocker = Knocker(port, operator.host_key, listen)
+        self._tell = self._knocker.tell
+        self._guard = Guard(port)
+        self._user = port.target.user
+
+    def done(self) -> Handed:
+        public = self._checked().public
+        with held(self._port, self._operator.holder) as site:
+            self._tell("begun", "handover.owner")
+            self._guard.owner(site.lease, owner.files(self._parting.language))
+            self._tell("done", "handover.owner")
+            password = self._password(site.lease)
+            said = self._gone(site.lease, public)
+        self._port.close()
+        return Handed(self._proven(password, said), _changes(said))
+
+    def _checked(self) -> ControllerKey:
+        """Return the key that is given up, once nothing is missing."""
+        login, new, name = self._port.login, self._parting.new, self._port.name
+        if not isinstance(login, KeyLogin) or not isinstance(login.key, ControllerKey):
+            raise Refused("handover.not_ours", where=name, machine=name)
+        if (self._parting.way == "rotate") != (new is not None) or (new and not new.reveal()):
+            raise BadInput("handover.no_new_password", where=name, machine=name)
+        if new is not None and new == self._operator.password:
+            raise BadInput("handover.same_password", where=name, machine=name)
+        return login.key
+
+    def _password(self, lease: Lease) -> Password:
+        """Make the password that the operator knows useless, and return what is proven of that."""
+        known = self._operator.password
+        match self._parting:
+            case Parting(way="rotate", new=Secret() as new):
+                self._tell("begun", "handover.password")
+                self._guard.password(lease, self._user, new)
+                self._tell("done", "handover.password")
+                return "rotated" if self._knocker.password(known) else "unproven"
+            case Parting(way="off"):
+                self._tell("begun", "handover.off")
+                harden.harden(self._guard, lease, self._port)  # it has asked the server anew: no password is taken
+                self._tell("done", "handover.off")
+                return "off" if known is None or self._knocker.password(known) else "unproven"
+            case _:
+                return "never" if self._parting.way == "never" else "unproven"
+
+    def _gone(self, lease: Lease, public: str) -> list[tuple[str, str]]:
+        """Have the key, or the whole login, taken away; a wire that is cut there leaves it to the proof."""
+        what: Literal["key", "login"] = "login" if self._parting.way == "remove" else "key"
+        self._tell("begun", "handover.key")
+        try:
+            said = self._guard.handover(lease, self._user, what, public)
+        except Unreachable:
+            self._tell("unknown", "handover.key")
+            return []
+        self._tell("done", "handover.key")
+        return said
+
+    def _proven(self, password: Password, said: list[tuple[str, str]]) -> Access:
+        """Knock from outside; only what is refused is called removed."""
+        at = self._knocker.key()
+        if at and self._parting.way == "remove" and (later := self._knocker.password(self._operator.password)):
+            at, password = later, "removed"
+        others = next((number(value) for key, value in said if key == "others"), None)
+        access = Access(login=self._user, key="removed" if at else "unproven", password=password, proven=at)
+        return structs.replace(access, others=others)
+
+
+def _changes(said: list[tuple[str, str]]) -> Changes:
+    one = dict(said)
+    paths = tuple(value for key, value in said if key == "made")
+    return Changes(paths=paths, docker=one.get("docker", ""), command=one.get("command", ""))

@@ -1,0 +1,49 @@
+"""What a receipt tells beside the setup itself: who may still log in, what was agreed to, what is on the device."""
+
+from typing import Literal
+
+import msgspec
+
+Key = Literal["removed", "unproven"]
+Password = Literal["rotated", "off", "removed", "never", "unproven"]
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """How the operator's access to the device ended; only what a refused login has proven is called by its name.
+
+    Attributes:
+        login: the user's name that the operator had used.
+        key: ``removed``: a new connection with the operator's key was refused.
+        password: ``rotated``: its owner typed another, and the one that the operator knew was refused; ``off``: SSH
+            takes no passwords any more; ``removed``: the login is gone, and its password was refused; ``never``: the
+            operator never had one; ``unproven``: nothing was refused, so nothing is claimed.
+        proven: when the last of it was refused (RFC 3339, UTC); empty where nothing was.
+        others: how many other keys open the login; None where nobody could look.
+    """
+
+    login: str
+    key: Key
+    password: Password = "unproven"  # noqa: S105 - it says what became of one
+    proven: str = ""
+    others: int | None = None
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner agreed to: the version of the text, and when (RFC 3339, UTC)."""
+
+    version: str
+    at: str
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What was put on the device, as its own manifest says.
+
+    Attributes:
+        paths: of files and folders outside of the data's own folder.
+        docker: whether Docker came with us (``ours``) or was there (``before``); empty where nobody noted it.
+        command: the path of the owner's command; empty where it was not brought.
+    """
+
+    paths: tuple[str, ...] = ()
+    docker: str = ""
+    command: str = ""

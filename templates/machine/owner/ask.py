@@ -1,0 +1,51 @@
+"""Sends the message on standard input to the agent in whose container this runs, and prints its answer."""
+
+import json
+import re
+import sys
+import urllib.error
+import urllib.request
+
+NOT_READY, NO_ANSWER = 7, 8
+HOSTILE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def filled(value, message):
+    """Return the value with the message in its place."""
+    if isinstance(value, str):
+        return value.replace("{message}", message)
+    if isinstance(value, list):
+        return [filled(part, message) for part in value]
+    return {key: filled(part, message) for key, part in value.items()} if isinstance(value, dict) else value
+
+
+def dug(value, path):
+    """Return what stands at a dotted path."""
+    for part in path.split("."):
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value
+
+
+def leave(code, said):
+    """End with a reason."""
+    sys.stderr.write(HOSTILE.sub(" ", str(said))[:500] + "\n")
+    sys.exit(code)
+
+
+how = json.loads(sys.argv[1])
+headers = {"Content-Type": "application/json"}
+if how["auth"]:
+    with open(how["secrets"], encoding="utf-8") as file:
+        headers["Authorization"] = "Bearer " + json.load(file)[how["auth"]]
+body = json.dumps(filled(how["body"], sys.stdin.buffer.read().decode("utf-8", "replace"))).encode()
+call = urllib.request.Request(how["url"], body, headers, method=how["method"])
+try:
+    with urllib.request.urlopen(call, timeout=how["timeout"]) as reply:
+        text = dug(json.load(reply), how["answer"])
+except urllib.error.HTTPError as error:
+    leave(NO_ANSWER, str(error.code) + " " + error.read(2000).decode("utf-8", "replace"))
+except urllib.error.URLError as error:
+    leave(NOT_READY, error.reason)
+except (OSError, ValueError, LookupError, TypeError) as error:
+    leave(NO_ANSWER, error)
+sys.stdout.buffer.write((HOSTILE.sub("", text) + "\n").encode())
