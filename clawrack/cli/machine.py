@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from clawrack.cli import leaving, shell, show
-from clawrack.cli.common import Json, Name, Yes, here, open_fleet
+from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
 from clawrack.cli.shell import Command, Listing
 from clawrack.cli.terminal import Terminal, wrap
 from fleet.base.clean import line
-from fleet.views import MachineView
+from fleet.base.words import say
+from fleet.views import MachineView, Result
 
 app = noun()
 Keep = Annotated[bool, typer.Option("--keep/--erase")]
@@ -54,6 +55,18 @@ def shell_(name: Name, words: Command = None, *, json: Json = False) -> None:
     """Log in to a machine, or run a command there."""
     shell.check(words or (), "clawrack machine shell", json=json)
     shell.run(partial(open_fleet().login, name, words or ()), json=json)
+
+
+@app.command(cls=Verb)
+def harden(name: Name, *, undo: Annotated[bool, typer.Option("--undo")] = False, json: Json = False) -> None:
+    """Switch password logins off on a machine, or with --undo let it take them again."""
+    fleet = open_fleet()
+    with listening(as_json=json) as listener:
+        changed = fleet.soften_machine(name) if undo else fleet.harden_machine(name, listener).changed
+    if json:
+        show.as_json("result", Result(machine=name, changed=changed))
+    else:
+        here().paragraphs(say("machine.softened" if undo else "machine.hardened", name=name))
 
 
 @app.command(cls=Verb)

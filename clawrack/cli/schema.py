@@ -65,6 +65,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "machine list": {"machines": list[MachineView]},
     "machine show": {"machine": MachineView},
     "machine shell": {"shell": ShellRan},
+    "machine harden": CHANGE,
     "machine remove": CHANGE,
     "status": {"status": Status},
     "doctor": {"event": Event, "diagnosis": DiagnosisView},

@@ -15,11 +15,14 @@ from fleet.leaving import Leaving, Password, nobody
 from fleet.machine.guard import Guard
 from fleet.model import Wish
 from fleet.plan import Plan
+from fleet.site import held
 from fleet.talk import Answer
 from fleet.views import AgentView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fleet.machine.harden import Hardened
 
 
 class Acts(Looks):
@@ -120,6 +123,34 @@ class Acts(Looks):
 
         applying.apply(Plan(actions=(action,)), self._hands(self.wish()), hear)
         return Done() if any(changed) else AlreadyTrue()
+
+    def harden_machine(self, name: str, listen: Listener = ignore) -> "Hardened":
+        """Switch password logins off on a machine, for good; see `fleet.machine.harden.harden`.
+
+        Raises:
+            BadInput: there is no such machine.
+            Refused: it is this computer, its maker owns sshd there, or it would lock us out.
+        """
+        from fleet.machine.harden import harden  # noqa: PLC0415 - paramiko takes 70 ms; few commands need it
+
+        port, begun = self.port(name), time.monotonic()
+        listen(Event(kind="begun", subject=name, step="step.harden"))
+        with held(port, self.hands.holder) as site:
+            done = harden(site.guard, site.lease, port)
+        kind = "done" if done.changed else "already"
+        listen(Event(kind=kind, subject=name, step="step.harden", elapsed=time.monotonic() - begun))
+        for login in done.kept:
+            listen(Event(kind="note", subject=name, step="harden.kept", params={"login": login}))
+        return done
+
+    def soften_machine(self, name: str) -> bool:
+        """Let a machine take passwords again as it did before us; return whether anything had to be done.
+
+        Raises:
+            BadInput: there is no such machine.
+        """
+        with held(self.port(name), self.hands.holder) as site:
+            return site.guard.soften(site.lease)
 
     def remove_agent(self, name: str, *, keep_state: bool, listen: Listener = ignore) -> None:
         """Take an agent off its machine and out of the folder; its state stays on the machine where asked."""

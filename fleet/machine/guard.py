@@ -14,6 +14,7 @@ import msgspec
 from fleet.base import formats
 from fleet.base.clean import line, number, pairs
 from fleet.base.errors import ActionFailed, ClawrackError, OurBug, Refused
+from fleet.base.secret import Secret
 from fleet.base.words import find, say
 from fleet.machine.port import Port
 
@@ -136,6 +137,23 @@ class Guard:
         self._known(dict(said))
         return said
 
+    def owner(self, lease: Lease, files: Mapping[str, str]) -> Said:
+        """Bring the owner's command and its texts; ``command`` says where it is now."""
+        content = pack(files)
+        return self._call("owner", lease.word, hashlib.sha256(content).hexdigest(), stdin=content)
+
+    def password(self, lease: Lease, user: str, new: Secret) -> None:
+        """Give a login the password that its owner typed, by standard input."""
+        self._call("password", lease.word, user, stdin=new.reveal().encode() + b"\n")
+
+    def handover(self, lease: Lease, user: str, what: Literal["key", "login"], public: str) -> list[tuple[str, str]]:
+        """Take a key, or the whole login, away from who asks for it; the lease ends with it. Return what was said."""
+        words = (self.path, "handover", lease.word, user, what)
+        ran = self.port.run(words, stdin=f"{public}\n".encode(), root=True)
+        if ran.code:
+            raise self._error("handover", ran.code, parse(ran.out), ran.err)
+        return pairs(ran.out)
+
     def _known(self, said: Said) -> None:
         """Refuse a guard that keeps its state in a newer format than we know; one that says nothing is of the first."""
         found = number(said.get("version", ""))
@@ -147,6 +165,22 @@ class Guard:
         if ran.code:
             raise self._error("usage", ran.code, parse(ran.out), ran.err)
         return ran.out
+
+    def harden(self, lease: Lease, *words: str) -> Said:
+        """Switch password logins off, for a while (``arm …``) or for good (``commit``); see `fleet.machine.harden`."""
+        return self._call("harden", lease.word, *words, timeout=150)
+
+    def soften(self, lease: Lease) -> bool:
+        """Take hardening back; whether there was any."""
+        return not _already(self._call("soften", "now", lease.word, timeout=90))
+
+    def hardening(self) -> Said:
+        """Return how far hardening has come; nothing is changed."""
+        return self._call("hardening")
+
+    def host(self, what: str, *words: str, timeout: float = 90.0) -> Said:
+        """Change, or with ``look`` see, the machine around the agents; see guard.sh. Removal takes the changes back."""
+        return self._call("host", what, *words, timeout=timeout)
 
     def uninstall(self, fate: Fate, lease: Lease | None = None) -> Said:
         """Take everything of ours off the machine."""
@@ -166,6 +200,10 @@ class Guard:
         if reason == "held":
             holder, left = said.get("holder", "?"), said.get("left", "?")
             return Refused("guard.lease_held", where=where, machine=where, holder=holder, left=left)
+        if reason == "harden-vendor":
+            family = said.get("detail", "")
+            steps = say(f"harden.vendor.{family}") if find(f"harden.vendor.{family}") else "-"
+            return Refused("harden.vendor", where=where, machine=where, steps=steps)
         if reason == "not-installed" or (not reason and (code == _NO_COMMAND or b"not found" in err)):
             return Refused("guard.absent", where=where, machine=where)
         if code == _BAD_INPUT:

@@ -28,6 +28,19 @@ class PasswordLogin:
 Login = KeyLogin | PasswordLogin
 
 
+def offered(transport: paramiko.Transport, user: str) -> tuple[str, ...]:
+    """Return the methods by which a server lets a login in; no server counts asking as a failure.
+
+    Raises:
+        paramiko.SSHException, EOFError, OSError: it hung up.
+    """
+    try:
+        transport.auth_none(user)
+    except paramiko.BadAuthenticationType as error:
+        return tuple(error.allowed_types)
+    return ("none",)
+
+
 class OneAttempt:
     """What paramiko calls to authenticate: exactly one attempt, for servers ban whoever fails twice."""
 

@@ -21,7 +21,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from fleet.base.errors import ClawrackError, Refused, TimedOut, Unreachable
 from fleet.machine import hostkey, tcp, watch
 from fleet.machine.hostkey import HostKey
-from fleet.machine.login import Login, OneAttempt
+from fleet.machine.login import Login, OneAttempt, offered
 from fleet.machine.process import Deadline
 from fleet.machine.refusals import HostKeyChanged, HostKeyUnknown
 from fleet.machine.slots import Slots
@@ -147,6 +147,30 @@ def open_link(target: Target, login: Login, pinned: HostKey | None, deadline: De
             return _open_once(target, login, pinned, deadline)
         except tcp.Busy as busy:
             raise Unreachable("ssh.too_busy", where=target.place) from busy
+
+
+def methods(target: Target, pinned: HostKey, seconds: float = GREETING) -> tuple[str, ...]:
+    """Return how a machine lets this login in now: ``publickey``, ``password`` …; nobody logs in.
+
+    Raises:
+        Unreachable: nobody there, or it hung up.
+        Refused: it shows another host key (HostKeyChanged).
+    """
+    sock = tcp.connect(target, min(CONNECTING, seconds))
+    try:
+        tcp.greeting(sock, target, seconds)
+        with contextlib.closing(Wire(sock, pinned.kind)) as wire:
+            wire.start_client(timeout=seconds)
+            shown = hostkey.of(wire.get_remote_server_key())
+            if shown != pinned:
+                raise HostKeyChanged(target.place, pinned.fingerprint, shown.fingerprint)
+            return offered(wire, target.user)
+    except tcp.Busy as busy:
+        raise Unreachable("ssh.too_busy", where=target.place) from busy
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise _told(error, target) from error
+    finally:
+        sock.close()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from fleet.machine.hostkey import HostKey
 from fleet.machine.login import Login
 from fleet.machine.port import MIB, Ran, Window
 from fleet.machine.process import Deadline, Session
+from fleet.machine.refusals import HostKeyUnknown
 from fleet.machine.shell.begin import Ahead, Rise
 from fleet.machine.socketlike import ProcessSocket
 from fleet.machine.stream import Stream
@@ -78,6 +79,25 @@ class SshPort:
     def target(self) -> Target:
         """Where the machine is, and who we are there."""
         return self._target
+
+    @property
+    def login(self) -> Login:
+        """By what we log in."""
+        return self._login
+
+    def fresh(self) -> "SshPort":
+        """Return the same machine by a connection of its own, not opened yet, and without a password for sudo."""
+        return SshPort(self._name, self._target, self._login, self._host_key, docker_socket=self._docker_socket)
+
+    def methods(self) -> tuple[str, ...]:
+        """Return how the machine lets this login in now, by a connection of its own; see ``opening.methods``.
+
+        Raises:
+            HostKeyUnknown: nobody has vouched for it.
+        """
+        if self._host_key is None:
+            raise HostKeyUnknown(str(self._target), "?", "?")
+        return opening.methods(self._target, self._host_key)
 
     def run(
         self,

@@ -38,7 +38,7 @@
 #   harden TOKEN arm USER ADDRESS HERE PORT KEY SECONDS
 #                                        password logins go off, for USER who comes from ADDRESS to HERE:PORT by KEY (the
 #                                        middle word of its line); back by itself after SECONDS unless committed. `left=`,
-#                                        `kept=LOGIN` where somebody's `Match` keeps one. `reason=harden-vendor`: a NAS'
+#                                        `kept=LOGINS` that somebody's `Match` keeps. `reason=harden-vendor`: a NAS'
 #   harden TOKEN commit                  a new connection has proven itself. Refused after its deadline (`harden-late`)
 #   soften now [TOKEN]                   password logins are as they were; TOKEN is needed while a lease is held
 #   soften due                           for the timer: only what was not committed in time
