@@ -288,4 +288,13 @@ def _tools() -> "Tools":
     def reached(given: "Answers", person: "Interview") -> "Reached":
         return reach.reach(given, person, fleet.wish(), (controller_key(), pins()))
 
-    return lead.Tools(fleet=fleet, journals=places.state() / "machines", reach=reached, image=image)
+    return lead.Tools(fleet=fleet, journals=places.state() / "machines", reach=reached, image=image, ahead=_ahead)
+
+
+@cache
+def _ahead(architecture: str, kind: str, source: str) -> None:
+    """Begin to build what a setup will need, the meter first: it is small, and is needed first."""
+    from fleet.images.ahead import ahead  # noqa: PLC0415 - takes long to import, and is rarely needed
+
+    homes = [templates.path("meter"), *([] if source == "registry" else [home_of(kind)])]
+    ahead([home / "image.yaml" for home in homes], architecture, certainly=source == "build")

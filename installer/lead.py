@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -23,8 +24,11 @@ from installer.facts import Facts, look
 from installer.preflight import judge, need_of, refuse
 from installer.provision import prepare
 from installer.reach import Reached
-from installer.wizard.interview import Back, Interview
+from installer.wizard.interview import Interview
 from installer.wizard.question import Option, Question
+
+if TYPE_CHECKING:
+    from installer.offline.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,16 @@ class Tools:
         journals: the folder of the machines' journals.
         reach: reaches the machine of the answers.
         image: has the image of a kind or ``meter`` (second) on a machine, by source (third); returns its id and name.
+        ahead: begins on this computer what the image of a kind (second) will need, for an architecture, by source.
+        bundle: opens a bundle.
     """
 
     fleet: Fleet
     journals: Path
     reach: Callable[[Answers, Interview], Reached]
     image: Callable[[Port, str, str, Listener], tuple[str, str]]
+    ahead: Callable[[str, str, str], None]
+    bundle: "Callable[[Path], Bundle]"
 
 
 @dataclass(frozen=True)
@@ -95,12 +103,13 @@ class Lead:
     def _script(self) -> Looked:
         typed = self._machine()
         there, facts = self._meet(typed)
-        usual = self._usual_name(there.name)
-        self._fits(there, facts, new=self._new(usual))
-        agent = self._agent_name(there.name, usual)
+        agent = self._usual_name(there.name)
         looked = Looked(there, facts, agent, new=self._new(agent))
-        if looked.new and not (self._answers.yes or self._answers.plan):
-            self._agreed(looked, typed)
+        self._fits(there, facts, new=looked.new)
+        if looked.new and not (self._answers.plan or self._answers.bundle):
+            self._tools.ahead(detect(facts).architecture.value, self._answers.kind, self._answers.image_source)
+        while looked.new and not (self._answers.yes or self._answers.plan) and not self._agreed(looked, typed):
+            looked = self._renamed(looked)
         return looked
 
     def _machine(self) -> str:
@@ -118,7 +127,8 @@ class Lead:
     def _meet(self, typed: str) -> tuple[Reached, Facts]:
         """Return the machine, and what was seen there."""
         if typed not in self._met:
-            there = self._tools.reach(structs.replace(self._answers, machine=typed), self._asks)
+            asked = structs.replace(self._answers, machine=typed)
+            there = self._asks.once(lambda: self._tools.reach(asked, self._asks))
             self._met[typed] = there, self._look(there)
         there, facts = self._met[typed]
         return there, self._settled(there, facts)
@@ -138,7 +148,8 @@ class Lead:
         An agent that is there has what it needs already: the network is tried where one may be made.
         """
         mine = {agent.machine for agent in self._tools.fleet.wish().agents.values()}
-        facts = look(there.port, net=there.name not in mine or bool(self._answers.name))
+        net = not self._answers.bundle and (there.name not in mine or bool(self._answers.name))
+        facts = look(there.port, net=net)
         system = facts.get("os.PRETTY_NAME") or facts.get("uname_s")
         self._listen(Event(kind="done", subject=there.name, step="setup.looked", params={"system": system}))
         return facts
@@ -153,6 +164,8 @@ class Lead:
             wanted = replace(wanted, data=0, engine=0)
         problems = judge(facts, wanted)
         refuse(problems, there.name)
+        if new and self._answers.bundle:
+            self._tools.bundle(self._answers.bundle).fits(facts, self._answers.kind, there.name)
         for problem in problems:
             note = Event(kind="note", subject=there.name, step=f"{problem.key}.what", params={**problem.params})
             self._listen(note)
@@ -165,14 +178,15 @@ class Lead:
             return self._answers.name
         mine = [name for name, agent in agents.items() if (agent.machine, agent.kind) == (machine, wanted)]
         free = (f"{wanted}-{n}" if n > 1 else wanted for n in range(1, len(agents) + 2))
-        return min(mine) if mine else next(name for name in free if name not in agents)
+        kept = self._asks.kept("name")
+        return min(mine) if mine else kept or next(name for name in free if name not in agents)
 
-    def _agent_name(self, machine: str, usual: str) -> str:
-        """Return the agent's name as the person says it, where it is new and nobody told."""
-        if self._answers.name or self._asks.silent or not self._new(usual):
-            return usual
-        question = Question(id="name", default=usual, params={"machine": machine})
-        return self._asks.ask(question, lambda name: self._checked(name, machine))
+    def _renamed(self, looked: Looked) -> Looked:
+        """Return it with the agent's name as the person says it."""
+        machine = looked.there.name
+        question = Question(id="name", default=looked.agent, params={"machine": machine})
+        agent = self._asks.ask(question, lambda name: self._checked(name, machine))
+        return replace(looked, agent=agent, new=self._new(agent))
 
     def _checked(self, name: str, machine: str) -> None:
         """See that an agent on this machine can have the name."""
@@ -181,8 +195,8 @@ class Lead:
         if name in agents and agents[name].machine != machine:
             raise Refused("fleet.agent_elsewhere", agent=name, machine=agents[name].machine)
 
-    def _agreed(self, looked: Looked, typed: str) -> None:
-        """Say all that is going to be done, and go on only where the person says so."""
+    def _agreed(self, looked: Looked, typed: str) -> bool:
+        """Say all that is going to be done; go on only where the person says so, or wants another name (False)."""
         said: list[str] = []
 
         def hear(event: Event) -> None:
@@ -200,14 +214,19 @@ class Lead:
             raise Refused(
                 "question.nobody", question=say("wizard.go", **params), command=say("wizard.go.instead", **params)
             )
-        options = tuple(Option(value, say(f"wizard.go.{value}")) for value in ("yes", "back", "no"))
+        options = tuple(Option(value, say(f"wizard.go.{value}")) for value in self._ways())
         answer = self._asks.ask(
             Question(id="go", form="choice", default="yes", options=options, params=params, page=tuple(said))
         )
         if answer == "back":
-            raise Back
+            self._asks.back()
         if answer == "no":
             raise Refused("setup.declined")
+        return answer == "yes"
+
+    def _ways(self) -> tuple[str, ...]:
+        """Return the answers to the review page; a name that was told on the line is not asked for again."""
+        return ("yes", "back", "no") if self._answers.name else ("yes", "name", "back", "no")
 
     def _foretell(self, looked: Looked, listen: Listener) -> None:
         there, wish = looked.there, self._tools.fleet.wish()

@@ -6,7 +6,7 @@ it there is no way back: what is asked then (a password for sudo) is asked once 
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 from fleet.base.errors import BadInput, Refused
 from fleet.base.secret import Secret
@@ -55,11 +55,17 @@ class Interview:
         self._at = 0
         self.leading = False
         self._before = dict(before or {})
+        self._kept = dict(before or {})
+        self._past = 0
 
     @property
     def silent(self) -> bool:
         """Whether nobody is there."""
         return self._face is None
+
+    def kept(self, question: str) -> str:
+        """Return what was answered in the talk that is taken up again; empty where it was not asked."""
+        return self._kept.get(question, "")
 
     @property
     def recorded(self) -> dict[str, str]:
@@ -79,6 +85,24 @@ class Interview:
             else:
                 self.leading = False
                 return result
+
+    def once(self, act: Callable[[], Result]) -> Result:
+        """Do what asks and is not done again on the way back: its answers are neither repeated nor kept."""
+        since = self._at
+        result = act()
+        self._past += self._at - since
+        del self._answers[since : self._at]
+        self._at = since
+        return result
+
+    def back(self) -> NoReturn:
+        """Go back to the question before the one that was answered last.
+
+        Raises:
+            Back: always.
+        """
+        self._at -= 1
+        raise Back
 
     def ask(self, question: Question, check: Check | None = None) -> str:
         """Return the answer to a question.
@@ -124,7 +148,7 @@ class Interview:
     def _put(self, face: Face, question: Question, check: Check | None) -> str | Secret:
         while True:
             try:
-                answer = face.put(question, self._at + 1, self._before.get(question.id, ""))
+                answer = face.put(question, self._past + self._at + 1, self._before.get(question.id, ""))
                 if check:
                     check(answer.reveal() if isinstance(answer, Secret) else answer)
             except BadInput as error:

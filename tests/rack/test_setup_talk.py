@@ -57,14 +57,23 @@ def test_keys_lead_through_it_back_works_and_ctrl_c_keeps_the_answers(machine: M
         terminal.press(UP + ENTER)  # no is marked: nobody trusts a key by pressing Enter alone
         asked(terminal, "Password of root", "save and stop")
         terminal.press(f"{PASSWORD}\r")
+        terminal.sees("would be brought")
+        asked(terminal, "Start on", "save and stop")
+        terminal.press(DOWN + ENTER)  # another name
         asked(terminal, "be called?", "save and stop")
         terminal.press("?")
         terminal.sees("You will type it often")
         terminal.press("front-desk\r")
-        terminal.sees("would be brought")
+        terminal.sees("`front-desk`")
         asked(terminal, "Start on", "save and stop")
-        terminal.press(DOWN + ENTER)  # back
+        terminal.press(DOWN + DOWN + ENTER)  # back
         asked(terminal, "be called?", "save and stop")
+        terminal.press(ESCAPE)
+        asked(terminal, "Start on", "save and stop")
+        terminal.press(DOWN + ENTER)  # back again: to the machine, and no second login
+        asked(terminal, "Which machine?", "save and stop")
+        terminal.press(ENTER)
+        asked(terminal, "Start on", "save and stop")
         terminal.press(CTRL_C)
         terminal.sees("clawrack setup --resume")
         assert terminal.ends() == 130
@@ -88,10 +97,8 @@ def test_plain_lines_lead_through_it_in_chinese_without_a_word_of_english_in_the
         terminal.press("\uff11\n")
         terminal.sees("不显示")
         terminal.press(f"{PASSWORD}\n")
-        asked(terminal, "叫什么名字", "退出。")
-        terminal.press("\n")
         asked(terminal, "开始吗", "退出。")
-        terminal.press("3\n")
+        terminal.press("4\n")
         terminal.sees("没有")
         assert terminal.ends() == 3
         shown = terminal.text

@@ -54,6 +54,39 @@ def two(interview: Interview) -> Callable[[], tuple[str, str]]:
     return lambda: (interview.ask(MACHINE), interview.ask(NAME))
 
 
+LOGIN = yes_or_no("host_key", default="no", place="m")
+
+
+def test_what_is_not_done_twice_is_not_asked_twice_and_back_passes_over_it() -> None:
+    hand = Hand("one", "yes", BACK, "two", "yes", "bob")
+    interview, met = Interview(hand), set[str]()
+
+    def script() -> tuple[str, str]:
+        machine = interview.ask(MACHINE)
+        if machine not in met:
+            interview.once(lambda: interview.confirm(LOGIN))
+            met.add(machine)
+        return machine, interview.ask(NAME)
+
+    assert interview.lead(script) == ("two", "bob")
+    assert [asked.split()[1] for asked in hand.asked] == ["machine", "host_key", "name", "machine", "host_key", "name"]
+    assert "host_key" not in interview.recorded
+
+
+def test_an_answer_that_means_back_goes_to_the_question_before() -> None:
+    hand = Hand("one", "back", "two", "bob")
+    interview = Interview(hand)
+
+    def script() -> tuple[str, str]:
+        machine, name = interview.ask(MACHINE), interview.ask(NAME)
+        if name == "back":
+            interview.back()
+        return machine, name
+
+    assert interview.lead(script) == ("two", "bob")
+    assert [asked.split()[1] for asked in hand.asked] == ["machine", "name", "machine", "name"]
+
+
 def test_back_asks_the_question_before_again_with_its_answer_at_hand() -> None:
     hand = Hand("one", BACK, "two", "bob")
     interview = Interview(hand)
