@@ -128,6 +128,26 @@ class Guard:
         digest = hashlib.sha256(content).hexdigest()
         return not _already(self._call("meter", lease.word, release, digest, stdin=content, timeout=180))
 
+    def route(self, lease: Lease, name: str, content: bytes) -> bool:
+        """Bring a route to a provider, with its key, by standard input; whether anything had to be done."""
+        words = (lease.word, name, str(len(content)))
+        return not _already(self._call("route", *words, stdin=content))
+
+    def unroute(self, lease: Lease, name: str) -> bool:
+        """Take a route and its key off the machine; whether there was one. Refused where an agent uses it."""
+        return not _already(self._call("unroute", lease.word, name))
+
+    def assign(self, lease: Lease, agent: str, route: str) -> bool:
+        """Send an agent's calls by this route from now on; whether they went another way."""
+        return not _already(self._call("assign", lease.word, agent, route))
+
+    def routes(self) -> list[tuple[str, str]]:
+        """Return what may be shown of the routes to providers (``route.NAME``), and each agent's (``agent.NAME``)."""
+        ran = self.port.run((self.path, "routes"), root=True, timeout=30)
+        if ran.code:
+            raise self._error("routes", ran.code, parse(ran.out), ran.err)
+        return pairs(ran.out)
+
     def look(self) -> list[tuple[str, str]]:
         """Return everything there is, as pairs in the guard's order."""
         ran = self.port.run((self.path, "look"), root=True, timeout=30)

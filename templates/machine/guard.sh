@@ -27,6 +27,11 @@
 #   remove TOKEN NAME keep|erase         the agent is gone; keep: its state stays in DATA/kept/NAME (`kept=`)
 #   meter TOKEN RELEASE SHA256           stdin: tar of `spec` and `routes.json`; the meter is (re)placed.
 #                                        New routes alone need no new container.
+#   route TOKEN NAME BYTES               stdin: BYTES bytes, a route to a provider with its real key (three lines, see
+#                                        docs/guard.md); counts from the next call on, and nothing is restarted
+#   unroute TOKEN NAME                   the route and its key are gone; `reason=route-used` where an agent uses it
+#   assign TOKEN AGENT ROUTE             the agent's calls go this way from now on; `reason=route-absent`
+#   routes                               what may be shown of each route, and each agent's; never a key
 #   look                                 everything there is
 #   checkup                              look, and what a doctor asks: modes, units, clock, disks, files as they lie
 #   mend TOKEN WHAT [NAME]               puts firewall, modes or engine right; `units`, stdin: a tar of them; `config NAME`,
@@ -84,13 +89,13 @@ main() {
     verb=$1
     shift
     case $verb in
-    tools | install | look | checkup | usage | boot | tick | watch | hardening) arity $# 0 0 ;;
+    tools | install | look | checkup | usage | boot | tick | watch | hardening | routes) arity $# 0 0 ;;
     run | halt | sudoer | release | journal | ask) arity $# 1 1 ;;
     uninstall | soften) arity $# 1 2 ;;
     harden) arity $# 2 8 ;;
     mend) arity $# 2 3 ;;
-    lease | renew | reveal | image | owner | password | start | stop | restart | revert) arity $# 2 2 ;;
-    commit | remove | meter | forget | handover) arity $# 3 3 ;;
+    lease | renew | reveal | image | owner | password | start | stop | restart | revert | unroute) arity $# 2 2 ;;
+    commit | remove | meter | forget | handover | route | assign) arity $# 3 3 ;;
     stage | secrets | trial) arity $# 4 4 ;;
     host) arity $# 1 3 ;;
     shell) arity $# 2 1000 ;;

@@ -1,11 +1,11 @@
 # --- the meter ----------------------------------------------------------------------------------------------------
-# Its folder: releases/ID/{spec,routes.json}, current, conf/{routes.json,agents/NAME.json} (mounted read-only),
-# ledger/ (its own). There is one container of it at a time: the old one is proven stopped before the new starts.
+# Its folder: releases/ID/{spec,routes.json}, current, conf/{routes.json,agents/NAME.json,routes/NAME.route} (mounted
+# read-only), ledger/ (its own). There is one container of it at a time: the old one is proven stopped before the new starts.
 
 verb_meter() { # TOKEN RELEASE SHA256
     is_release "$2" || bad release "$2"
     begin "$1" meter
-    mkdir -p "$DIR/releases" "$DIR/secrets" "$DIR/conf/agents" "$DIR/ledger"
+    mkdir -p "$DIR/releases" "$DIR/secrets" "$DIR/conf/agents" "$DIR/conf/routes" "$DIR/ledger"
     echo 0 | put "$DIR/subnet"
     stage_release "$2" "$3" spec+routes.json
     need_docker
@@ -44,11 +44,10 @@ meter_prepare() { # RELEASE: what can fail while the old one still works
     ensure_network
     try firewall firewall_assert
     load_spec "$DIR/releases/$1/spec"
-    mkdir -p "$DIR/ledger"
+    mkdir -p "$DIR/ledger" "$DIR/conf/routes"
     chmod 0700 "$DIR/ledger"
-    chmod 0711 "$DIR/conf" "$DIR/conf/agents"
-    share "$DIR/conf" "$DIR/conf/agents"
-    for file in "$DIR"/conf/agents/*.json; do
+    share "$DIR/conf" "$DIR/conf/agents" "$DIR/conf/routes"
+    for file in "$DIR"/conf/agents/*.json "$DIR"/conf/routes/*.route; do
         [ ! -e "$file" ] || share "$file"
     done
     remove_container "$CONT.next"
@@ -138,14 +137,91 @@ meter_key() { # RELEASE of the current box
         meter_key_revoke
         return 0
     fi
-    route=$(field "$DIR/releases/$1/spec" route)
     mkdir -p "$DATA/meter/conf/agents"
     put_shared "$DATA/meter/conf/agents/$BOX.json" <<END
-{"key_sha256": "$key_hash", "subnet": "$(subnet_of "$(first_line "$DIR/subnet")")", "route": "${route:-practice}"}
+{"key_sha256": "$key_hash", "subnet": "$(subnet_of "$(first_line "$DIR/subnet")")", "route": "$(route_of "$1")"}
 END
 }
 
 meter_key_revoke() { drop "$DATA/meter/conf/agents/$BOX.json"; }
+
+# --- routes to providers: the real key stands here and nowhere else -----------------------------------------------
+# conf/routes/NAME.route has three lines: JSON that anybody may see, the key, more JSON. One file, so that a rename
+# changes them together: no key is ever sent to another one's address. Which way an agent's calls go is kept beside
+# the agent and is no part of its release: neither a key nor a provider needs a restart of anything.
+
+ROUTE_LIMIT=65536 # bytes
+
+route_of() { # RELEASE of the current box
+    chosen=$(first_line "$DIR/route")
+    [ -n "$chosen" ] || chosen=$(field "$DIR/releases/$1/spec" route)
+    printf '%s' "${chosen:-practice}"
+}
+
+is_route() { is_name "$1" && [ "$1" != practice ]; }
+
+route_whole() { # FILE
+    [ "$(tr -dc '\n' <"$1" | wc -c)" = 3 ] && [ "$(tr -d '\n\040-\176' <"$1" | wc -c)" = 0 ] || return 1
+    { IFS= read -r route_shown && IFS= read -r route_key && IFS= read -r route_more; } <"$1" || return 1
+    case $route_key in '' | *' '*) return 1 ;; esac
+    case $route_shown$route_more in '{'*'}{'*'}') ;; *) return 1 ;; esac
+    [ ${#route_shown} -le 900 ] # as much as `routes` tells
+}
+
+verb_route() { # TOKEN NAME BYTES
+    is_route "$2" || bad route "$2"
+    is_number "$3" 1 $ROUTE_LIMIT || bad bytes "$3"
+    begin "$1" meter
+    mkdir -p "$DIR/conf/routes"
+    [ -z "$(current)" ] || share "$DIR/conf" "$DIR/conf/routes"
+    TIDY=$DIR/conf/routes/.part
+    head -c $((ROUTE_LIMIT + 1)) >"$TIDY" || fail disk "no room"
+    [ "$(wc -c <"$TIDY")" = "$3" ] || bad secret-cut "not $3 bytes"
+    route_whole "$TIDY" || bad route-lines "not three lines as they must be"
+    if [ -e "$DIR/conf/routes/$2.route" ] && [ "$(sha256_of "$TIDY")" = "$(sha256_of "$DIR/conf/routes/$2.route")" ]; then
+        say already 1
+        return 0
+    fi
+    put_shared "$DIR/conf/routes/$2.route" <"$TIDY"
+}
+
+verb_unroute() { # TOKEN NAME
+    is_route "$2" || bad route "$2"
+    begin "$1"
+    for name in $(agents); do
+        enter "$name"
+        [ "$(route_of "$(current)")" != "$2" ] || refuse route-used "$name"
+    done
+    enter meter
+    [ -e "$DIR/conf/routes/$2.route" ] || say already 1
+    drop "$DIR/conf/routes/$2.route"
+}
+
+verb_assign() { # TOKEN AGENT ROUTE
+    is_name "$3" || bad route "$3"
+    begin_settled "$1" "$2"
+    [ "$3" = practice ] || [ -e "$DATA/meter/conf/routes/$3.route" ] || refuse route-absent "$3"
+    if [ "$(route_of "$(current)")" = "$3" ]; then
+        say already 1
+        return 0
+    fi
+    echo "$3" | put "$DIR/route"
+    meter_key "$(current)"
+}
+
+verb_routes() { # what may be shown: no line here holds a key
+    prepared
+    enter meter
+    for route_file in "$DIR"/conf/routes/*.route; do
+        [ -e "$route_file" ] || continue
+        route_name=${route_file##*/}
+        printf 'route.%s=%s\n' "${route_name%.route}" "$(first_line "$route_file")"
+    done
+    for name in $(agents); do
+        enter "$name"
+        say "agent.$name" "$(route_of "$(current)")"
+    done
+}
 
 verb_usage() {
     prepared
