@@ -5,7 +5,8 @@ import getpass
 import hashlib
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from fleet.actions import PlaceImage
 from fleet.api import Fleet
 from fleet.apply import Hands
 from fleet.base import places
-from fleet.base.disk import replace
+from fleet.base.disk import locked, replace
 from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.event import Listener
 from fleet.journal import Journal
@@ -34,8 +35,12 @@ if TYPE_CHECKING:
     from fleet.machine.keys import ControllerKey
     from fleet.machine.pins import Pins
     from installer.answers import Answers, Receipt
+    from installer.booth.keep import Keep
+    from installer.booth.talk import Talk
+    from installer.booth.work import Ground
     from installer.facts import Facts
     from installer.lead import Tools
+    from installer.offline.bundle import Bundle
     from installer.reach import Reached
     from installer.several import Result
     from installer.wizard.draft import Draft
@@ -230,6 +235,21 @@ def _obtain(  # noqa: PLR0913 - how an image is had has so many sides, and they 
     return obtain(port, recipe(home / "image.yaml"), listen, pinned=pinned, official=official, build_here=build_here)
 
 
+@cache
+def _bundle(path: Path) -> "Bundle":
+    from installer.offline import bundle  # noqa: PLC0415 - only one command needs it
+
+    return bundle.opened(path)
+
+
+def _from_cache(port: Port, of: str, listen: Listener) -> "Image":
+    """Have an image on a machine that a bundle has put into the cache."""
+    from fleet.images import Cache, default_home  # noqa: PLC0415 - see _obtain
+    from installer.offline import bundle, gather  # noqa: PLC0415 - only one command needs it
+
+    return bundle.take(port, gather.recipe_of(of), Cache(default_home()), listen)
+
+
 def draft() -> "Draft":
     """Return where a setup's answers are kept that was broken off."""
     from installer.wizard.draft import Draft  # noqa: PLC0415 - only one command needs it
@@ -279,7 +299,10 @@ def _tools() -> "Tools":
     fleet = open_fleet()
 
     def image(port: Port, of: str, source: str, told: Listener) -> tuple[str, str]:
-        found = _obtain(port, of, told, official=source != "build", build_here=source != "registry")
+        if source == "bundle":
+            found = _from_cache(port, of, told)
+        else:
+            found = _obtain(port, of, told, official=source != "build", build_here=source != "registry")
         if found.how != "there" or found.ref.startswith("clawrack/"):  # ours, though a killed run did not say so
             with held(port, controller()) as site:
                 site.guard.image(site.lease, found.id)
@@ -288,7 +311,9 @@ def _tools() -> "Tools":
     def reached(given: "Answers", person: "Interview") -> "Reached":
         return reach.reach(given, person, fleet.wish(), (controller_key(), pins()))
 
-    return lead.Tools(fleet=fleet, journals=places.state() / "machines", reach=reached, image=image, ahead=_ahead)
+    return lead.Tools(
+        fleet=fleet, journals=places.state() / "machines", reach=reached, image=image, ahead=_ahead, bundle=_bundle
+    )
 
 
 @cache
@@ -298,3 +323,29 @@ def _ahead(architecture: str, kind: str, source: str) -> None:
 
     homes = [templates.path("meter"), *([] if source == "registry" else [home_of(kind)])]
     ahead([home / "image.yaml" for home in homes], architecture, certainly=source == "build")
+
+
+@contextmanager
+def booth() -> "Generator[Keep]":
+    """Yield the memory of the booth, which one desk at a time has.
+
+    Raises:
+        Refused: another desk is open.
+    """
+    from installer.booth import keep  # noqa: PLC0415 - only one command needs it
+
+    with locked(places.state() / "booth" / "lock"):
+        yield keep.usual()
+
+
+def booth_ground(talk: "Talk") -> "Ground":
+    """Return what a ticket's process stands on: a controller of its own, in the folders that it was started with."""
+    from installer.booth import parting, work  # noqa: PLC0415 - only one command needs it
+
+    def leave(name: str, machine: Machine, listen: Listener) -> None:
+        _leave(name, machine, Leaving(keep=False, docker=machine.user == "root"), listen)
+
+    def port(name: str, machine: Machine) -> Port:
+        return _port(name, machine)
+
+    return work.Ground(_tools(), leave, parting.Parting(controller(), port, talk.task))

@@ -19,6 +19,7 @@ Source = Literal["auto", "registry", "build"]
 FORMAT = 1
 KIND = "openclaw"
 _LONGEST = 1024  # characters of a password
+_PATHS = frozenset({"key", "bundle"})
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: of the host key, as somebody read it on the machine.
         accept_new_host_key: pin whatever is shown.
         image_source: whether images are pulled, or built here.
+        bundle: from which everything comes instead, with no network.
         os: what system it is, where the evidence does not settle it; see `installer.detect.doubts`.
         hardware: what sort of computer it is, likewise.
         yes: ask nothing; the usual answer everywhere.
@@ -47,6 +49,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     accept_new_host_key: bool = False
     image_source: Source = "auto"
+    bundle: Path | None = None
     os: str = ""
     hardware: str = ""
     yes: bool = False
@@ -90,6 +93,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fingerprint: str = ""
     accept_new_host_key: bool = False
     image_source: Source | Literal[""] = ""
+    bundle: str = ""
     os: str = ""
     hardware: str = ""
 
@@ -121,8 +125,8 @@ def from_file(path: Path) -> list[dict[str, Any]]:
 
 def _given(entry: Entry, where: str) -> dict[str, Any]:
     fields = {name: getattr(entry, name) for name in Entry.__struct_fields__ if getattr(entry, name)}
-    if "key" in fields:
-        fields["key"] = Path(fields["key"]).expanduser()
+    for name in _PATHS & fields.keys():
+        fields[name] = Path(fields[name]).expanduser()
     if entry.password:
         fields["password"] = entry.password.fetch(where)
     return fields
@@ -141,7 +145,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _read(name: str, text: str) -> object:
     if name == "password":
         return Secret(text)
-    if name == "key":
+    if name in _PATHS:
         return Path(text).expanduser()
     shape = {"accept_new_host_key": bool, "yes": bool, "plan": bool, "image_source": Source}.get(name, str)
     try:

@@ -6,6 +6,7 @@ machine it changes nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -24,6 +25,9 @@ from installer.lead import Lead, Looked, Tools, part
 from installer.provision import prepare
 from installer.reach import Reached
 from installer.wizard.interview import Interview
+
+if TYPE_CHECKING:
+    from installer.offline.bundle import Bundle
 
 
 def setup(answers: Answers, tools: Tools, listen: Listener, asks: Interview) -> Receipt | None:
@@ -62,9 +66,23 @@ class _Run:
 
     def carried_out(self, looked: Looked) -> Receipt:
         """Do it all."""
+        brought = self.brought(looked)
         there = replace(looked.there, port=looked.there.stay(self.listen))
-        changed = bool(prepare(there.port, looked.facts, self.tools.journals, self.listen))
+        changed = bool(prepare(there.port, looked.facts, self.tools.journals, self.listen, brought=brought))
         return self.deployed(self.written(replace(looked, there=there)), looked.agent, changed=changed)
+
+    def brought(self, looked: Looked) -> "Bundle | None":
+        """Return the bundle, all of it that the machine will need verified before anything is changed there."""
+        if not self.answers.bundle:
+            return None
+        found = self.tools.bundle(self.answers.bundle)
+        if looked.new:
+            found.bring(looked.facts, self.answers.kind, self.listen)
+        return found
+
+    def source(self, usual: str) -> str:
+        """Return where images come from."""
+        return "bundle" if self.answers.bundle else usual
 
     def written(self, looked: Looked) -> Wish:
         """Write the machine's and the agent's files, images resolved; return the wish for this machine alone."""
@@ -72,7 +90,7 @@ class _Run:
         self._write_machine(there, looked.facts)
         if agent not in self.tools.fleet.wish().agents:
             which = kind(self.answers.kind)
-            image, ref = self.tools.image(there.port, which.name, self.answers.image_source, self.listen)
+            image, ref = self.tools.image(there.port, which.name, self.source(self.answers.image_source), self.listen)
             page = free_page(self.tools.fleet.wish().agents.values())
             made = Agent(kind=which.name, machine=there.name, version=which.version, image=image, ref=ref, page=page)
             load.save_agent(self.tools.fleet.folder, agent, made)
@@ -86,7 +104,7 @@ class _Run:
             raise Refused("setup.same_machine", where=there.name, machine=twin)
         meter, ref = (before.meter, before.meter_ref) if before else (seen.meter_image, "")
         if not meter:
-            meter, ref = self.tools.image(there.port, "meter", "build", self.listen)
+            meter, ref = self.tools.image(there.port, "meter", self.source("build"), self.listen)
         found = {"id": seen.id, "architecture": seen.architecture, "meter": meter, "meter_ref": ref}
         machine = structs.replace(there.machine, **found, **said(facts))
         if machine != before:

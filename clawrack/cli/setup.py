@@ -38,6 +38,7 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     image_source: Annotated[Source | None, typer.Option("--image-source", metavar="auto|registry|build")] = None,
     os: Annotated[str, typer.Option("--os", metavar="SYSTEM")] = "",
     hardware: Annotated[str, typer.Option("--hardware", metavar="SORT")] = "",
+    bundle: Annotated[Path | None, typer.Option("--bundle", metavar="FILE")] = None,
     answers: Annotated[Path | None, typer.Option("--answers", metavar="FILE")] = None,
     resume: Annotated[bool, typer.Option("--resume")] = False,
     plan: Annotated[bool, typer.Option("--plan")] = False,
@@ -47,7 +48,7 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     flags = {
         "machine": machine, "name": name, "kind": kind, "yes": yes, "key": key, "fingerprint": fingerprint,
         "accept_new_host_key": accept_new_host_key, "image_source": image_source, "plan": plan,
-        "os": os, "hardware": hardware,
+        "bundle": bundle, "os": os, "hardware": hardware,
         "password": piped_secret() if password_stdin else None,
     }  # fmt: skip
     told = [gather(flags, environ, of_one) for of_one in (from_file(answers) if answers else [{}])]
