@@ -14,6 +14,7 @@ import msgspec
 from fleet.base.errors import BadInput
 from fleet.base.secret import Secret
 from fleet.base.yaml import read
+from installer.receipt.form import Access, Changes, Consent
 
 Source = Literal["auto", "registry", "build"]
 FORMAT = 1
@@ -169,6 +170,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         answer: what it answered.
         seconds: from the message to the answer.
         talk, stop, remove, leave: the commands to talk to it, stop it, remove it, and remove clawrack from the machine.
+        image: that it runs, by digest or by our own name and recipe.
+        vendor: whose model answers; empty for the practice model.
+        country: in which it answers (ISO 3166, two letters), as the provider's own data says; empty where unknown.
+        access: who may still log in; None before the machine was handed over.
+        changes: what is on the device; None likewise.
+        consent: what the owner agreed to; None where nobody was asked.
     """
 
     agent: str
@@ -185,3 +192,9 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     stop: str
     remove: str
     leave: str
+    image: str = ""
+    vendor: str = ""
+    country: str = ""
+    access: Access | None = None
+    changes: Changes | None = None
+    consent: Consent | None = None

@@ -159,4 +159,5 @@ def _receipt(wish: Wish, agent: str, *, changed: bool) -> Receipt:
         stop=f"clawrack agent stop {agent}",
         remove=f"clawrack agent remove {agent}",
         leave=f"clawrack machine remove {found.machine}",
+        image=found.ref or found.image,
     )

@@ -144,4 +144,5 @@ class _HandOver:
 def _changes(said: list[tuple[str, str]]) -> Changes:
     one = dict(said)
     paths = tuple(value for key, value in said if key == "made")
-    return Changes(paths=paths, docker=one.get("docker", ""), command=one.get("command", ""))
+    told = {key: one.get(key, "") for key in ("docker", "command", "data")}
+    return Changes(paths=paths, **told)

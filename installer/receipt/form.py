@@ -42,8 +42,10 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
         paths: of files and folders outside of the data's own folder.
         docker: whether Docker came with us (``ours``) or was there (``before``); empty where nobody noted it.
         command: the path of the owner's command; empty where it was not brought.
+        data: the folder of the agents' data.
     """
 
     paths: tuple[str, ...] = ()
     docker: str = ""
     command: str = ""
+    data: str = ""

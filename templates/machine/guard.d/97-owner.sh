@@ -131,6 +131,7 @@ owner_made() { # what was put on this machine, for the receipt
     [ ! -r "$DATA/manifest" ] || while IFS= read -r line; do say made "${line#* }"; done <"$DATA/manifest"
     [ ! -r "$DATA/prepare" ] || say docker "$(field "$DATA/prepare" docker)"
     [ ! -x "$COMMAND" ] || say command "$COMMAND"
+    say data "$DATA"
 }
 
 key_files() { # USER: the files that sshd may read for this login, those that are there
