@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from clawrack.cli import show
+from clawrack.cli.booth_bundle import Held
 from clawrack.cli.common import Json, here
 from clawrack.cli.completion import Script
 from clawrack.cli.detect import RecognisedFor
@@ -51,6 +52,7 @@ class Printed(msgspec.Struct, frozen=True):
 CHANGE = {"event": Event, "result": Result}
 COMMANDS: dict[str, dict[str, Any]] = {
     "setup": {"event": Event, "receipt": Receipt | None, "setups": list[Setup]},
+    "booth bundle": {"event": Event, "offline_bundle": Held},
     "detect": {"verdict": Recognised, "verdict_for": RecognisedFor},
     "agent list": {"agents": list[AgentView]},
     "agent show": {"agent": AgentView},
