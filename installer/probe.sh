@@ -164,6 +164,36 @@ appliances() {
     fi
 }
 
+# Where a NAS keeps people's own, where its engine is, and what it starts after a boot
+places() {
+    set +f
+    for path in /volume[0-9]/docker /volume[0-9] /share/Container /share/CACHEDEV[0-9]_DATA /share/ZFS*_DATA \
+        /mnt/cache/appdata /mnt/user/appdata /vol[0-9]/1000/docker /vol[0-9] /DATA/AppData /DATA; do
+        [ -d "$path" ] && place "$path"
+    done
+    for path in /usr/local/bin/docker /var/packages/ContainerManager/target/usr/bin/docker \
+        /var/packages/Docker/target/usr/bin/docker /share/*/.qpkg/container-station/bin/docker \
+        /volume[0-9]/@appstore/com.ugreen.docker/bin/docker; do
+        [ -x "$path" ] || continue
+        say vendor.docker "$path"
+        break
+    done
+    set -f
+    for path in /etc/local.d /etc/rc.local /etc/rc.d/rc.local; do
+        [ -x "$path" ] && say "hook.$path" 1
+    done
+    return 0
+}
+
+# place PATH: where it really is, mode, owner and group; and its disk
+place() {
+    where=$(readlink -f "$1")
+    # shellcheck disable=SC2046
+    set -- "$1" $(ls -ldn "$where/.")
+    say "place.$1" "$where $2 $4 $5"
+    disk "$where"
+}
+
 memory_cpu() {
     say ncpu "$(grep -c '^processor' /proc/cpuinfo)"
     say cpu_model "$(sed -n 's/^\(model name\|Model\|Hardware\)[[:space:]]*: //p' /proc/cpuinfo | head -n 1)"
@@ -339,7 +369,7 @@ judging() {
     case $(readlink -f /etc/systemd/system/sleep.target) in /dev/null) say sleep_off 1 ;; esac
     say listening "$(awk 'FNR > 1 && $4 == "0A" {sub(/.*:/, "", $2); print $2}' /proc/net/tcp /proc/net/tcp6 |
         sort -u | while read -r port; do printf '%d ' "0x$port"; done)"
-    judge_engine; judge_network; identity
+    judge_engine; judge_network; places; judge_host; identity
     if [ -r /usr/trim/bin/system_startup.sh ]; then
         say fnos.startup_end "$(tail -n 3 /usr/trim/bin/system_startup.sh | tr '\n' ';')"
         [ -e /sys/module/snd_pcap ] || [ -n "$(find /lib/modules -maxdepth 6 -name snd_pcap.ko | head -n 1)" ] &&
@@ -371,6 +401,30 @@ judge_engine() {
         say docker.data "$(sed -n 's/.*"data-root"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' \
             /etc/docker/daemon.json | head -n 1)"
     fi
+}
+
+# What preparing may change: where swap would lie, what may send it to sleep, how far its journal may grow
+judge_host() {
+    for path in /var/lib/clawrack /var/lib /; do
+        [ -d "$path" ] || continue
+        # shellcheck disable=SC2046
+        set -- $(may df -P "$path" | tail -n 1)
+        say data_fs "$(awk -v at="$6" '$2 == at {kind = $3} END {print kind}' /proc/mounts)"
+        case $1 in /dev/mmcblk*) disk=${1#/dev/}; first mmc "/sys/block/${disk%p[0-9]*}/device/type" ;; esac
+        break
+    done
+    [ -L /etc/systemd/system/display-manager.service ] && say screen 1
+    [ -d /var/log/journal ] && say journal_kept 1
+    set +f
+    say journal_max "$(sed -n 's/^[[:space:]]*SystemMaxUse=//p' /etc/systemd/journald.conf \
+        /etc/systemd/journald.conf.d/*.conf | tail -n 1)"
+    set -f
+    found=""
+    [ "$(sed -n 's/^ENABLED=//p' /etc/ufw/ufw.conf)" = yes ] && found=" ufw"
+    if have systemctl; then
+        for name in firewalld nftables; do may systemctl -q is-active "$name" && found="$found $name"; done
+    fi
+    say firewall "$found"
 }
 
 judge_network() {

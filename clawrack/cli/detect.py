@@ -29,7 +29,7 @@ _WINDOWS = frozenset({"ssh.windows", "probe.windows"})
 _SIZES = 3  # of a file system, the words device, size and room (KiB)
 _KIB_OF_GB = 1 << 20
 _SURE_OF_IT, _QUITE, _LIKELY = 0.95, 0.8, 0.5
-_MARKS = {"stop": ("✗", "bad"), "fix": ("!", "warn"), "wait": ("…", "dim"), "warn": ("!", "warn")}
+_MARKS = {"stop": ("✗", "bad"), "fix": ("!", "warn"), "mend": ("+", "dim"), "wait": ("…", "dim"), "warn": ("!", "warn")}
 
 
 class RecognisedFor(Recognised, frozen=True):
@@ -203,7 +203,8 @@ def _way_key(verdict: Verdict) -> str:
 
 
 def _print_fit(suits: Fit, to: Terminal) -> None:
-    to.paragraphs(say(f"detect.fits.{suits.fits}", kind=suits.kind))
+    ours = suits.fits == "changes" and all(problem.severity != "fix" for problem in suits.problems)
+    to.paragraphs(say("detect.fits.mends" if ours else f"detect.fits.{suits.fits}", kind=suits.kind))
     for problem in suits.problems:
         _print_problem(problem, to)
 

@@ -8,7 +8,7 @@ from typing import Literal
 from installer.detect import Verdict
 from installer.facts import Facts
 
-Severity = Literal["stop", "fix", "wait", "warn"]
+Severity = Literal["stop", "fix", "mend", "wait", "warn"]
 KIB = 1024
 MIB = 1 << 20
 
@@ -38,7 +38,7 @@ class Problem:
 
     Attributes:
         severity: ``stop`` this machine will not do; ``fix`` it will, once a person has done what the words say;
-            ``wait`` passes by itself; ``warn`` goes on.
+            ``mend`` preparing does it; ``wait`` passes by itself; ``warn`` goes on.
         key: names ``KEY.what``, ``KEY.why`` and ``KEY.next`` (what to type) in the words.
         params: the values of their placeholders.
     """

@@ -5,17 +5,15 @@ import re
 from installer.detect import Verdict
 from installer.detect.architecture import wide
 from installer.facts import LONGEST, Facts
+from installer.preflight import mends
 from installer.preflight.problem import KIB, MIB, Need, Problem, Problems
 
 V2 = ("cx16", "lahf_lm", "popcnt", "pni", "ssse3", "sse4_1", "sse4_2")
 """The flags of x86-64-v2 in /proc/cpuinfo. sharp, which OpenClaw's images hold, refuses processors without them."""
 _CUT = LONGEST - 40
 _PLAIN_VM = re.compile(r"qemu|kvm", re.IGNORECASE)
-_COMFORT = 4 << 30
-_SWAP = 1 << 30
 _AT_LEAST = 3 / 4
-# Their systems live in memory or on sticks, or have a way of their own.
-_NO_SWAP = frozenset({"unraid", "dsm", "truenas", "qts", "quts_hero", "ugos", "zimaos", "fnos"})
+_SWAP_AGAINST = {"card": "preflight.swap_card", "place": "preflight.swap_place", "room": "preflight.swap_room"}
 _CGROUP = "cgroup_enable=memory cgroup_memory=1"
 
 
@@ -57,11 +55,17 @@ def memory(facts: Facts, verdict: Verdict, need: Need) -> Problems:
     there = min(total * KIB, limit) if limit else total * KIB
     if there < need.memory * _AT_LEAST:
         yield Problem("stop", "preflight.memory", {"have": there // MIB, "need": int(need.memory * _AT_LEAST) // MIB})
-    elif need.memory and there < _COMFORT and verdict.os.value not in _NO_SWAP:
-        swap = (facts.number("mem.SwapTotal") or 0) * KIB
-        zram = facts.get("swap_on").startswith("/dev/zram")
-        if swap < _SWAP and not zram and verdict.container.value == "none":
-            yield Problem("warn", "preflight.swap", {"have": there // MIB, "swap": swap // MIB})
+    elif need.memory:
+        yield from _swap(facts, verdict, there // MIB)
+
+
+def _swap(facts: Facts, verdict: Verdict, have: int) -> Problems:
+    choice = mends.swap(facts, verdict)
+    params = {"have": have, "swap": (facts.number("mem.SwapTotal") or 0) // KIB, "mib": choice.mib}
+    if choice.wanted:
+        yield Problem("mend", "preflight.swap", params)
+    elif choice.why in _SWAP_AGAINST:
+        yield Problem("warn", _SWAP_AGAINST[choice.why], {**params, "kind": facts.get("data_fs") or "?"})
 
 
 def control(facts: Facts, verdict: Verdict, _need: Need) -> Problems:

@@ -1,0 +1,53 @@
+"""The machine's clock is right, before anything is downloaded: to a wrong one every signature looks false."""
+
+import time
+
+from fleet.base.clean import number
+from fleet.base.errors import ActionFailed, ClawrackError
+from fleet.machine.guard import GUARD, sentence
+from installer import remote
+from installer.detect import detect
+from installer.preflight import mends
+from installer.steps import carried
+from installer.steps.step import Machine, Removal, Say, Tell
+
+_DATA = "/var/lib/clawrack"
+
+
+class Clock:
+    """The clock is right."""
+
+    name = "step.clock"
+
+    def check(self, machine: Machine) -> bool:
+        """Return whether it was right when the machine was looked at, or cannot be set from inside it."""
+        return not mends.clock(machine.facts, detect(machine.facts)).wanted
+
+    def verify(self, machine: Machine) -> bool:
+        """Return whether it is right now."""
+        before = time.time()
+        there = number(machine.port.run(("date", "-u", "+%s")).out.decode(errors="replace").strip())
+        return there is not None and before - mends.CLOCK_OFF <= there <= time.time() + mends.CLOCK_OFF
+
+    def apply(self, machine: Machine, say: Say) -> None:
+        """Have a time server keep it, where the machine knows one; else set it to this computer's.
+
+        Raises:
+            ActionFailed: it cannot be set, or a time server says that it is this computer's that is wrong
+                (``clock.not_set``).
+        """
+        del say
+        ran, said = carried.run(machine.port, "host", "clock", str(round(time.time())))
+        if ran.code:
+            reason = sentence(said.get("reason", ""), said.get("detail", "")) or remote.last_words(ran)
+            raise ActionFailed("clock.not_set", where=machine.name, reason=reason)
+
+    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:  # noqa: ARG002 - the form of a step
+        """Take back what was changed on a machine that never got as far as a guard; elsewhere its uninstall did."""
+        if machine.port.run(("test", "-e", _DATA, "-a", "!", "-e", GUARD)).code:
+            return
+        try:
+            carried.run(machine.port, "host", "undo")
+        except ClawrackError as error:
+            if not error.key.startswith("sudo."):  # a login that sudo allows the guard alone: then there was one
+                raise
