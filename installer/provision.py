@@ -10,7 +10,7 @@ from fleet.machine.port import Port
 from installer import remote
 from installer.facts import Facts
 from installer.journal import Journal
-from installer.steps import STEPS, Brought, Machine, Step
+from installer.steps import Brought, Machine, Step, steps_of
 
 
 def prepare(  # noqa: PLR0913 - two say what, four say how, and the last of those by name
@@ -42,8 +42,8 @@ def prepare(  # noqa: PLR0913 - two say what, four say how, and the last of thos
     """
     machine = Machine(port, facts, brought)
     if plan_only:
-        return [step.name for step in STEPS if _would(machine, step, listener)]
-    return carry_out(machine, STEPS, journals, listener)
+        return [step.name for step in steps_of(facts) if _would(machine, step, listener)]
+    return carry_out(machine, steps_of(facts), journals, listener)
 
 
 def carry_out(machine: Machine, steps: Sequence[Step], journals: Path, listener: Listener) -> list[str]:

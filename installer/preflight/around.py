@@ -5,39 +5,43 @@ from ipaddress import IPv4Network, collapse_addresses
 
 from installer.detect import Verdict
 from installer.facts import Facts
+from installer.families import vendor
+from installer.preflight import mends
 from installer.preflight.problem import Need, Problem, Problems, plain
 
 POOLS = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 """Where subnets for agents may come from."""
 _BRIDGE = IPv4Network("172.17.0.0/16")
 """What Docker takes for its own bridge unless it sees that somebody has it."""
-_CLOCK_WARN = 120
-_CLOCK_STOP = 3600
 
 
-def packages(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
-    """Who holds the package manager, and does the mirror answer."""
+def packages(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
+    """Who holds the package manager, and does the mirror answer; a NAS' own is none of our business."""
+    if vendor(verdict):
+        return
     busy = facts.get("apt_busy").split(" ")
     if busy[0] not in {"", "0", "no"}:
         yield Problem(
             "wait", "preflight.apt_busy", {"pid": plain(busy[0]), "process": busy[1] if len(busy) > 1 else "?"}
         )
-    mirror = facts.get("net_apt")
-    if mirror.startswith("no-sources"):
+    mirror, other = facts.get("net_apt"), facts.get("net_mirror").partition(" ")[0]
+    if other:
+        yield Problem("mend", "preflight.mirror_other", {"address": other})
+    elif mirror.startswith("no-sources"):
         yield Problem("fix", "preflight.no_sources", {})
     elif mirror.startswith("failed "):
         _, address, *said = mirror.split(" ")
-        yield Problem("fix", "preflight.mirror", {"address": address, "said": " ".join(said) or "-"})
+        tests = facts.get("net_tests") or "-"
+        yield Problem("fix", "preflight.mirror", {"address": address, "said": " ".join(said) or "-", "tests": tests})
 
 
-def clock(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
-    """A clock that is far off breaks certificates and package lists."""
-    there = facts.number("epoch")
-    if there is None or not facts.asked_at:
-        return
-    off = round(abs(there - facts.asked_at))
-    if off > _CLOCK_WARN:
-        yield Problem("fix" if off > _CLOCK_STOP else "warn", "preflight.clock", {"seconds": off})
+def clock(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
+    """A clock that is far off breaks certificates and package lists; it is set before anything is downloaded."""
+    choice, params = mends.clock(facts, verdict), {"seconds": mends.clock_off(facts)}
+    if choice.wanted:
+        yield Problem("mend", "preflight.clock", params)
+    elif choice.why != "right":
+        yield Problem("fix", f"preflight.clock_{choice.why}", params)
 
 
 def subnets(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
@@ -74,8 +78,9 @@ def proxy(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
 
 
 def sleep(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
-    """A laptop sleeps when its lid is shut, and its agents with it; WSL sleeps with Windows."""
-    if verdict.hardware.value == "laptop" and not facts.get("sleep_off"):
-        yield Problem("warn", "preflight.sleep", {})
+    """A laptop sleeps when its lid is shut, a desktop when nobody types, and agents with them; WSL with Windows."""
+    choice = mends.awake(facts, verdict)
+    if choice.wanted:
+        yield Problem("mend", "preflight.idle" if choice.why == "screen" else "preflight.sleep", {})
     if "wsl2" in verdict.traits:
         yield Problem("warn", "preflight.wsl_sleep", {})

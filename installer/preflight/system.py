@@ -2,33 +2,27 @@
 
 import re
 
+from installer import engines
 from installer.detect import Verdict
 from installer.detect.system import base
 from installer.facts import Facts
+from installer.families import family_of, vendor
+from installer.preflight import nas
 from installer.preflight.problem import Need, Problem, Problems, plain
 
 _OLDEST = {"debian": 11, "ubuntu": 20}
 _SUPPORTED = frozenset({"debian", "ubuntu", "rpi_os", "armbian", "dietpi", "omv"})
 """Systems with apt whose makers let it be used; what they are built on says how old they may be."""
+_OTHERS = frozenset({"rhel-like", "openeuler-like", "suse", "alpine", "arch", "nixos"})
+"""Systems of other families: which of them get Docker, and how, the engines' data say."""
 # Systems that are told apart because another way leads to an agent on them.
 _OWN_WORDS = {
-    **dict.fromkeys(("dsm", "qts", "quts_hero", "unraid", "truenas", "fnos", "ugos", "zimaos"), "preflight.nas"),
-    "proxmox_ve": "preflight.proxmox",
     "windows": "preflight.windows",
     "darwin": "preflight.darwin",
     "haos": "preflight.router",
     "openwrt": "preflight.router",
 }
 _NAMES = {
-    "dsm": "Synology DSM",
-    "qts": "QNAP QTS",
-    "quts_hero": "QNAP QuTS hero",
-    "unraid": "unRAID",
-    "truenas": "TrueNAS",
-    "fnos": "fnOS",
-    "ugos": "UGOS Pro",
-    "zimaos": "ZimaOS",
-    "proxmox_ve": "Proxmox VE",
     "haos": "Home Assistant OS",
     "openwrt": "OpenWrt",
 }
@@ -51,6 +45,10 @@ def system(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
         yield Problem("fix", "preflight.wsl1", params)
     elif "unifi" in verdict.traits:
         yield Problem("stop", "preflight.router", params)
+    elif (family := family_of(verdict)) and family.way != "distribution":
+        yield from nas.judge(facts, verdict)
+    elif os.value in _OTHERS and os.sure:
+        yield from _other(facts, verdict, params)
     elif os.value not in _SUPPORTED or not base(facts):
         yield Problem("stop", _OWN_WORDS.get(os.value, "preflight.system"), params)
     elif not os.sure:
@@ -65,10 +63,24 @@ def _supported(facts: Facts, verdict: Verdict, told: str) -> Problems:
     counted = own or verdict.version.evidence != ("os.VERSION_ID",)  # Mint 21 is not older than Ubuntu 22
     if counted and release.isdigit() and int(release) < _OLDEST[base(facts)]:
         yield Problem("stop", "preflight.version", {"system": told})
-    first = facts.get("pid1")
-    if not facts.get("systemd") and first not in {"", "systemd"}:
-        wsl = verdict.container.value == "wsl"
-        yield Problem("fix" if wsl else "stop", "preflight.no_systemd", {"pid1": first})
+    yield from nas.supervised(facts, verdict)
+
+
+def _other(facts: Facts, verdict: Verdict, params: dict[str, str]) -> Problems:
+    """Whether there is a way to Docker for another family; where nobody has seen it work, the person is told."""
+    family = engines.of(facts)
+    if not family:
+        key = engines.refused(facts) or "preflight.system"
+        yield Problem("stop", key, {**params, "release": engines.release(facts)})
+        return
+    if not family.seen:
+        yield Problem("warn", "preflight.unseen", params)
+    yield from nas.supervised(facts, verdict)
+
+
+def _prepared(facts: Facts, verdict: Verdict) -> bool:
+    """Return whether it is a system on which we install packages."""
+    return verdict.os.value in _SUPPORTED or (verdict.os.value in _OTHERS and engines.of(facts) is not None)
 
 
 def compromised(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
@@ -87,7 +99,7 @@ def compromised(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
 def kernel(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
     """Control groups and overlay file systems as we need them came with 4.x."""
     found = re.match(r"(\d{1,4})\.(\d{1,4})", facts.get("uname_r"))
-    if not found or "wsl1" in verdict.traits or verdict.os.value not in _SUPPORTED:
+    if not found or "wsl1" in verdict.traits or not _prepared(facts, verdict):
         return
     release = (int(found[1]), int(found[2]))
     if release < _OLD_KERNEL:
@@ -97,13 +109,15 @@ def kernel(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
 
 def rights(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
     """Root, or a way to it."""
-    if verdict.os.value in _SUPPORTED and facts.get("sudo") == "none":
+    if (family := vendor(verdict)) and facts.get("sudo") == "none":
+        yield Problem("fix", "nas.no_root", {"user": plain(facts.get("user")), "system": family.title})
+    if _prepared(facts, verdict) and facts.get("sudo") == "none":
         yield Problem("fix", "preflight.no_root", {"user": plain(facts.get("user"))})
 
 
 def container(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
     """A container can carry Docker only with the capabilities for it."""
-    if verdict.container.value in {"none", "wsl"} or verdict.os.value not in _SUPPORTED:
+    if verdict.container.value in {"none", "wsl"} or not _prepared(facts, verdict):
         return
     told = facts.get("cap_bounding")
     bounding = int(told, 16) if re.fullmatch(r"[0-9a-fA-F]{1,16}", told) else 0

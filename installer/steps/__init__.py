@@ -1,12 +1,26 @@
 """Idempotent changes to a machine: what makes a bare one ready for agents."""
 
+from installer.detect import detect
+from installer.facts import Facts
+from installer.families import vendor as made_by
+from installer.steps.clock import Clock
 from installer.steps.engine import Engine
 from installer.steps.guard import Guard
+from installer.steps.host import Awake, Journal, Swap
 from installer.steps.packages import Packages
 from installer.steps.step import Brought, Machine, Removal, Say, Step, Tell
 from installer.steps.sudo import Sudo
+from installer.steps.vendor import Vendor
 
-__all__ = ["STEPS", "Brought", "Machine", "Removal", "Say", "Step", "Tell"]
+__all__ = ["STEPS", "Brought", "Machine", "Removal", "Say", "Step", "Tell", "steps_of"]
 
-STEPS: tuple[Step, ...] = (Packages(), Engine(), Guard(), Sudo())
+STEPS: tuple[Step, ...] = (Clock(), Packages(), Engine(), Guard(), Swap(), Awake(), Journal(), Sudo())
 """In the order in which they are done; removal goes the other way."""
+
+_ON_A_NAS: tuple[Step, ...] = (Vendor(), Guard(), Sudo())
+"""Where the maker's own system stays as it is."""
+
+
+def steps_of(facts: Facts) -> tuple[Step, ...]:
+    """Return the steps for a machine, in order."""
+    return _ON_A_NAS if made_by(detect(facts)) else STEPS

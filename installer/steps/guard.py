@@ -10,6 +10,8 @@ import templates
 from fleet.base.errors import ActionFailed, Refused
 from fleet.machine.guard import Guard as Calls
 from installer import remote
+from installer.detect import detect
+from installer.families import ground
 from installer.steps.step import BROUGHT, NOTES, Machine, Removal, Say, Tell
 
 _LONGEST = 10  # digits of one number of a version
@@ -48,7 +50,9 @@ class Guard:
         del say
         content = packed()
         remote.put(machine.port, _TAR, content)
-        ran = remote.run(machine.port, "guard.sh", "install", _digest(content), version("clawrack"), timeout=120)
+        settings = ground(machine.facts, detect(machine.facts)).settings
+        words = ("install", _digest(content), version("clawrack"), *settings)
+        ran = remote.run(machine.port, "guard.sh", *words, timeout=120)
         if ran.code:
             said = remote.answers(ran.out)
             told = f"{said.get('reason', '')} {said.get('detail', '')}".strip() or remote.last_words(ran)

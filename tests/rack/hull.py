@@ -43,11 +43,11 @@ def unified() -> bool:
     return Path("/sys/fs/cgroup/cgroup.controllers").exists()
 
 
-def machine(image: str, name: str, wiring: Wiring) -> dict[str, Any]:
-    """The engine's create request for a machine that boots systemd."""
+def machine(image: str, name: str, wiring: Wiring, init: str = "") -> dict[str, Any]:
+    """The engine's create request for a machine that boots systemd, or an init of its own, which SIGTERM shuts down."""
     config = _common(image, name, wiring)
-    config["Cmd"] = V2_INIT if unified() else V1_INIT
-    config["StopSignal"] = "SIGRTMIN+3"
+    config["Cmd"] = [init] if init else V2_INIT if unified() else V1_INIT
+    config["StopSignal"] = "SIGTERM" if init else "SIGRTMIN+3"
     config["Volumes"] = {"/var/lib/docker": {}, "/var/lib/containerd": {}}
     cgroups = [] if unified() else ["/sys/fs/cgroup:/sys/fs/cgroup:rw"]
     host: dict[str, Any] = {

@@ -51,6 +51,11 @@ class Build:
     disk_at: str = "/var/lib/docker"
     binds: tuple[str, ...] = ()
     files: dict[str, tuple[bytes, int]] = field(default_factory=dict[str, tuple[bytes, int]])
+    init: str = ""
+    """A program among the files that is the first process, in systemd's place; it makes UP when all is started."""
+
+
+UP = "/run/rack-up"
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ class Machine(Box):
         address = network.take_address(api, subnet)
         if self.build.disk:
             self.disk = Disk(name, self.build.disk)
-        config = hull.machine(ready, name, self._wiring(address))
+        config = hull.machine(ready, name, self._wiring(address), self.build.init)
         super().__init__(api, hull.create(api, config, name), address)
         self._furnish()
         self.start()
@@ -195,9 +200,18 @@ class Machine(Box):
             if time.monotonic() > end:
                 raise TimeoutError(f"{self.name}: no banner on port 22 within {within:g} s: {self._failed()}")
             time.sleep(0.03)
+        if self.build.init:
+            self._wait_up(end)
+            return
         state = self.run("systemctl", "is-system-running", "--wait", timeout=within, check=False).text
         if state not in {"running", "degraded"}:
             raise TimeoutError(f"{self.name}: systemd says {state}: {self._failed()}")
+
+    def _wait_up(self, end: float) -> None:
+        while self.run("test", "-e", UP, check=False).code != 0:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name}: its first process has not started everything")
+            time.sleep(0.05)
 
     def _failed(self) -> str:
         return self.run("systemctl", "list-jobs", "--no-pager", check=False).text

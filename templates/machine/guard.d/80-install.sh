@@ -8,7 +8,7 @@ UNIT_NAMES="clawrack-boot.service clawrack-recover.service clawrack-meter.servic
 verb_install() {
     CHANGED=
     for path in "$DATA" "$LIB" "$RUN" "$UNITS"; do
-        case $path in [!/]* | *[!A-Za-z0-9._/-]*) bad path "$path" ;; esac
+        case $path in [!/]* | *[!A-Za-z0-9._/@-]*) bad path "$path" ;; esac
     done
     case $SUPERVISOR in '' | watch) ;; *) bad supervisor "$SUPERVISOR" ;; esac
     hook_valid || bad hook "$HOOK"

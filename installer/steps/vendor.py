@@ -1,0 +1,43 @@
+"""On a NAS: the maker's own engine answers. It is never installed, started or set by us: that is a person's click."""
+
+from fleet.base.errors import Refused
+from installer import remote
+from installer.detect import detect
+from installer.families import ground, vendor
+from installer.steps.step import Machine, Removal, Say, Tell
+
+
+class Vendor:
+    """The maker's engine answers."""
+
+    name = "step.vendor"
+
+    def check(self, machine: Machine) -> bool:
+        """Return whether the engine answers.
+
+        Raises:
+            Refused: it does not; the words say what to click.
+        """
+        verdict = detect(machine.facts)
+        family, stands = vendor(verdict), ground(machine.facts, verdict)
+        ran = remote.run(machine.port, "vendor.sh", stands.docker or "docker")
+        if ran.code == 0:
+            return True
+        name = family.name if family else ""
+        said = remote.answers(ran.out).get("said", "-")
+        key = f"nas.engine.{name}" if ran.code == _ABSENT else "nas.engine_down"
+        title, app = (family.title, family.engine) if family else ("", "")
+        raise Refused(key, where=machine.name, system=title, app=app, reason=said)
+
+    def verify(self, machine: Machine) -> bool:
+        """Return whether the engine answers."""
+        return self.check(machine)
+
+    def apply(self, machine: Machine, say: Say) -> None:
+        """Do nothing: a check that returns has found all well."""
+
+    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
+        """Do nothing: it was there before us, and stays."""
+
+
+_ABSENT = 20
