@@ -31,6 +31,7 @@ from fleet.site import held
 from fleet.tombs import Keeper, Tomb
 
 if TYPE_CHECKING:
+    from fleet.base.secret import Secret
     from fleet.images.obtain import Image
     from fleet.machine.keys import ControllerKey
     from fleet.machine.pins import Pins
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from installer.booth.talk import Talk
     from installer.booth.work import Ground
     from installer.facts import Facts
+    from installer.handover import Parting
     from installer.lead import Tools
     from installer.offline.bundle import Bundle
     from installer.reach import Reached
@@ -177,6 +179,31 @@ def _leave(name: str, machine: Machine, leaving: Leaving, listen: Listener) -> N
     if not machine.local:
         pins().forget(name)
     mark.unlink(missing_ok=True)
+
+
+def hand_over(name: str, parting: "Parting", known: "Secret | None", listen: Listener) -> "Receipt":
+    """Hand a machine of the fleet over to its owner, and forget it here; see `installer.handover.whole`.
+
+    Args:
+        name: of the machine.
+        parting: what becomes of the password.
+        known: the password that is known here, for the proof that it is refused.
+        listen: told of everything.
+    """
+    from installer.handover import Operator, whole  # noqa: PLC0415 - only one command needs it
+    from installer.handover.traces import Traces  # noqa: PLC0415 - likewise
+
+    fleet = open_fleet()
+
+    def operator(name: str, machine: Machine) -> Operator:
+        target = Target(machine.address, machine.port, machine.user)
+        host_key = pins().key_of(name, target)
+        if host_key is None:
+            raise Refused("handover.not_ours", where=name, machine=name)
+        return Operator(holder=controller(), host_key=host_key, password=known)
+
+    traces = Traces(fleet.folder, places.state(), pins())
+    return whole.handed_over(name, parting, whole.Hands(fleet.wish(), _port, operator, traces), listen)
 
 
 def _unprepare(port: Port, key: "ControllerKey | None", leaving: Leaving, listen: Listener) -> None:
@@ -340,7 +367,8 @@ def booth() -> "Generator[Keep]":
 
 def booth_ground(talk: "Talk") -> "Ground":
     """Return what a ticket's process stands on: a controller of its own, in the folders that it was started with."""
-    from installer.booth import parting, work  # noqa: PLC0415 - only one command needs it
+    from clawrack.cli.terminal import wrap  # noqa: PLC0415 - only one command needs it
+    from installer.booth import parting, work  # noqa: PLC0415 - likewise
 
     def leave(name: str, machine: Machine, listen: Listener) -> None:
         _leave(name, machine, Leaving(keep=False, docker=machine.user == "root"), listen)
@@ -348,4 +376,4 @@ def booth_ground(talk: "Talk") -> "Ground":
     def port(name: str, machine: Machine) -> Port:
         return _port(name, machine)
 
-    return work.Ground(_tools(), leave, parting.Parting(controller(), port, talk.task))
+    return work.Ground(_tools(), leave, parting.Parting(controller(), port, wrap, talk.task.order.language))

@@ -18,6 +18,7 @@ from fleet.base.errors import BadInput
 
 NOUNS = (
     "setup",
+    "booth",
     "detect",
     "agent",
     "machine",

@@ -31,6 +31,8 @@ from fleet.schema import Schema, bare, document
 from fleet.talk import Answer
 from fleet.views import AgentView, MachineView, PageView, Result, Status, UsageRow
 from installer.answers import Receipt
+from installer.booth.sheet import Sheet
+from installer.booth.view import TicketView
 from installer.detect.verdict import Recognised
 from installer.several import Result as Setup
 
@@ -53,6 +55,9 @@ CHANGE = {"event": Event, "result": Result}
 COMMANDS: dict[str, dict[str, Any]] = {
     "setup": {"event": Event, "receipt": Receipt | None, "setups": list[Setup]},
     "booth bundle": {"event": Event, "offline_bundle": Held},
+    "booth desk": {"ticket": TicketView, "sheet": Sheet},
+    "booth list": {"tickets": list[TicketView]},
+    "booth sheet": {"sheet": Sheet},
     "detect": {"verdict": Recognised, "verdict_for": RecognisedFor},
     "agent list": {"agents": list[AgentView]},
     "agent show": {"agent": AgentView},
@@ -69,6 +74,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "machine shell": {"shell": ShellRan},
     "machine harden": CHANGE,
     "machine remove": CHANGE,
+    "machine handover": {"event": Event, "receipt": Receipt | None},
     "status": {"status": Status},
     "doctor": {"event": Event, "diagnosis": DiagnosisView},
     "usage": {"usage": list[UsageRow], "silent": list[str]},

@@ -1,0 +1,315 @@
+"""What a ticket's child does: see the device, have it matched, agreed and chosen, install, prove, hand over.
+
+Nothing is written on the device before the customer has agreed, and nothing before it is the ticket's own: the host key
+first, before even a login is tried; then its hardware's numbers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn, Protocol, cast
+
+from msgspec import structs
+
+from fleet.base.clean import line
+from fleet.base.errors import BadInput, ClawrackError, OurBug, Refused, Unreachable
+from fleet.base.event import Event, Listener
+from fleet.base.secret import Secret
+from fleet.base.words import say
+from fleet.kinds import kind
+from fleet.machine import hostkey
+from fleet.machine.hostkey import HostKey
+from fleet.machine.target import Target, parse
+from fleet.model import Machine
+from installer.answers import Answers, Receipt, Source
+from installer.booth.codes import COMMAND, device_code, same_device
+from installer.booth.desk import Agreed, Chose, Ends, Looked
+from installer.booth.talk import Talk
+from installer.booth.ticket import Cause, Consent, Marks, Wanted
+from installer.detect import detect
+from installer.detect.again import Marks as Known
+from installer.detect.again import hardware_ids, recognise
+from installer.facts import Facts, look
+from installer.lead import Tools
+from installer.preflight import judge, need_of, refuse
+from installer.reach import Reached as Met
+from installer.setup import setup
+from installer.wizard.interview import Interview
+from installer.wizard.question import NO, YES, Question
+
+CONSENT = 1
+"""The version of the text that the customer agrees to: another text, another number."""
+PRACTICE = "practice"
+_PROVING = frozenset({"step.gate", "step.ready", "setup.message"})
+
+
+class HandOver(Protocol):
+    """Takes the operator's access off a device and proves it; returns the receipt as text."""
+
+    def __call__(self, there: "There", told: "Told") -> str:
+        """Hand over; the device's last connection of ours is closed by it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """The device that is handed over.
+
+    Attributes:
+        name: in the ticket's own fleet.
+        password: of the login, where this process learned it.
+        by_key: whether a key of somebody's opened the login, and no password was known.
+    """
+
+    name: str
+    target: Target
+    host_key: HostKey
+    password: Secret | None
+    by_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the receipt tells besides.
+
+    Attributes:
+        receipt: of the setup.
+        new_password: of the login, as its owner typed it for the time after; None where SSH shall take none.
+    """
+
+    receipt: Receipt
+    consent: Consent | None
+    new_password: Secret | None
+    listen: Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the work stands on: the ticket's own controller.
+
+    Attributes:
+        tools: of a setup.
+        leave: takes everything of ours off a device.
+        hand_over: the last act.
+    """
+
+    tools: Tools
+    leave: Callable[[str, Machine, Listener], None]
+    hand_over: HandOver
+
+
+def work(talk: Talk, ground: Ground) -> Ends:
+    """Do what the task says, and return the last word."""
+    run = _Work(talk, ground)
+    try:
+        return run.taken_back() if talk.task.act == "take-back" else run.installed()
+    except ClawrackError as error:
+        params = {name: line(str(value), 500) for name, value in error.params.items()}
+        return Ends("failed", cause_of(error), error.key, line(error.where), params)
+
+
+def cause_of(error: ClawrackError) -> Cause:
+    """Return the sort of an error, as the day sheet counts them."""
+    sorts: dict[str, Cause] = {
+        "booth.declined": "declined", "booth.another_device": "another-device",
+        "hostkey.not_that_one": "another-device", "hostkey.changed": "another-device",
+        "ssh.wrong_password": "wrong-password", "sudo.wrong_password": "wrong-password",
+        "bootstrap.no_password": "no-password", "sudo.password_needed": "no-password",
+    }  # fmt: skip
+    if error.key in sorts:
+        return sorts[error.key]
+    if isinstance(error, Unreachable):
+        return "unreachable"
+    return "unfit" if error.key.startswith(("preflight.", "probe.")) else "failed"
+
+
+class _Work:
+    def __init__(self, talk: Talk, ground: Ground) -> None:
+        self._talk = talk
+        self._ground = ground
+        self._task = talk.task
+        self._order = talk.task.order
+        self._face = _Remembering(talk)
+        self._asks = Interview(self._face)
+        self._proving = False
+
+    # ---- the whole way ---------------------------------------------------------------------------------------------
+
+    def installed(self) -> Ends:
+        """Take the device all the way."""
+        target = parse(self._order.machine)
+        shown = self._shown(target)
+        there = self._met(shown)
+        facts = self._looked(there, shown)
+        self._talk.reached("detected")
+        self._matched(shown, facts)
+        consent = self._agreed(shown)
+        self._talk.reached("consented")
+        model, key = self._chosen()
+        self._talk.reached("chosen")
+        self._talk.reached("installing")  # from here on something of ours may be on the device: it is written down
+        receipt = self._set_up(there, shown, model, key)
+        self._prove()
+        self._talk.reached("handing-over")
+        found = There(there.name, target, shown, self._face.password, bool(self._order.key))
+        told = Told(receipt, consent, self._new_password(target), self._hear)
+        return Ends("done", receipt=self._ground.hand_over(found, told))
+
+    def taken_back(self) -> Ends:
+        """Take everything of ours off the device; where our key does not open it, it has nothing of ours."""
+        shown = self._shown(parse(self._order.machine))
+        try:
+            there = self._ground.tools.reach(self._answers(shown), Interview(None))
+        except Refused as error:
+            if error.key != "question.nobody":
+                raise
+            return Ends("cleared")
+        self._ground.leave(there.name, there.machine, self._hear)
+        return Ends("cleared")
+
+    # ---- the right device ------------------------------------------------------------------------------------------
+
+    def _shown(self, target: Target) -> HostKey:
+        """Return the host key that is shown at the ticket's address, where it is not another device's."""
+        shown = hostkey.fetch(target)
+        told = self._order.device
+        if told and not same_device(told, shown):
+            self._another(target, shown, told)
+        marks = self._task.marks
+        if marks and marks.host_key != shown.fingerprint:
+            self._another(target, shown, marks.host_key)
+        return shown
+
+    def _another(self, target: Target, shown: HostKey, told: str) -> NoReturn:
+        raise Refused(
+            "booth.another_device", where=target.place, told=told, shown=shown.fingerprint, code=device_code(shown),
+            ticket=self._task.number,
+        )  # fmt: skip
+
+    def _met(self, shown: HostKey) -> Met:
+        return self._ground.tools.reach(self._answers(shown), self._asks)
+
+    def _answers(self, shown: HostKey) -> Answers:
+        return Answers(
+            machine=self._order.machine, kind=self._order.kind, fingerprint=shown.fingerprint, yes=True,
+            image_source=cast("Source", self._order.image_source),
+            key=Path(self._order.key) if self._order.key else None,
+            bundle=Path(self._order.bundle) if self._order.bundle else None,
+        )  # fmt: skip
+
+    def _looked(self, there: Met, shown: HostKey) -> Facts:
+        """Look at the device; where it was looked at before, it must be the same computer still."""
+        facts = look(there.port)
+        seen = Marks(host_key=shown.fingerprint, hardware=hardware_ids(facts))
+        if self._task.marks:
+            self._same(self._task.marks, seen, shown)
+        self._talk.say(Looked(device_code(shown), _what(facts), seen))
+        problems = judge(facts, need_of(kind(self._order.kind)))
+        if not self._task.touched:  # what it needs, it may have got from us already
+            refuse(problems, there.name)
+        for problem in problems:
+            self._hear(Event(kind="note", subject="", step=f"{problem.key}.what", params={**problem.params}))
+        return facts
+
+    def _same(self, before: Marks, seen: Marks, shown: HostKey) -> None:
+        """See that the computer behind the host key is the one of before: a disk can change places."""
+        known = {"ticket": Known(host_key=before.host_key, hardware=before.hardware)}
+        if recognise(known, Known(host_key=seen.host_key, hardware=seen.hardware)).answer == "cloned":
+            self._another(parse(self._order.machine), shown, before.host_key)
+
+    def _matched(self, shown: HostKey, facts: Facts) -> None:
+        """Have the operator say that this is the device in front of them, where nobody did by its code."""
+        if self._order.device or self._task.marks:
+            return
+        params = {
+            "code": device_code(shown), "fingerprint": shown.fingerprint, "what": _what(facts), "command": COMMAND,
+            "machine": self._order.machine,
+        }  # fmt: skip
+        wanted = Wanted(id="match", customer=False, options=((YES, YES), (NO, NO)), params=params)
+        if self._talk.ask(wanted) != YES:
+            self._another(parse(self._order.machine), shown, "-")
+
+    # ---- the customer ----------------------------------------------------------------------------------------------
+
+    def _agreed(self, shown: HostKey) -> Consent:
+        """Have the customer agree, in their language; where they did before, that counts."""
+        if self._task.consent:
+            return self._task.consent
+        values = {"machine": self._order.machine, "code": device_code(shown), "kind": self._order.kind}
+        page = tuple(say(f"booth.consent.{n}", **values) for n in ("what", "access", "data", "undo"))
+        options = ((YES, say("booth.consent.yes")), (NO, say("booth.consent.no")))
+        text = say("booth.consent", version=CONSENT)
+        if self._talk.ask(Wanted(id="consent", text=text, page=page, options=options, default=NO)) != YES:
+            raise Refused("booth.declined", where=self._order.machine)
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        consent = Consent(version=CONSENT, language=self._order.language, at=at)
+        self._talk.say(Agreed(consent))
+        return consent
+
+    def _chosen(self) -> tuple[str, Secret | None]:
+        """Return the model that is chosen, and the customer's key for it."""
+        self._talk.say(Chose(PRACTICE))
+        return PRACTICE, None
+
+    def _new_password(self, target: Target) -> Secret | None:
+        """Return the password that its owner wants for the login from now on, where the operator's side knew one."""
+        if self._order.key:
+            return None
+        text, why = (say(f"booth.new_password{part}", user=target.user) for part in ("", ".why"))
+        return self._talk.secret(Wanted(id="new_password", form="secret", text=text, page=(why,)))
+
+    # ---- the installation ------------------------------------------------------------------------------------------
+
+    def _set_up(self, there: Met, shown: HostKey, model: str, key: Secret | None) -> Receipt:
+        """Set the device up through the connection that was matched, and no other."""
+        del model, key
+
+        def reach(answers: Answers, asks: Interview) -> Met:
+            del answers, asks
+            return there
+
+        tools = replace(self._ground.tools, reach=reach)
+        receipt = setup(self._answers(shown), tools, self._hear, self._asks)
+        if receipt is None:
+            raise OurBug("booth.order", before="installing", after="planned")
+        return receipt
+
+    def _hear(self, event: Event) -> None:
+        if event.step in _PROVING and event.kind in {"begun", "already"}:
+            self._prove()
+        self._talk.tell(structs.replace(event, subject=""))
+
+    def _prove(self) -> None:
+        if not self._proving and self._task.act == "install":
+            self._proving = True
+            self._talk.reached("proving")
+
+
+class _Remembering:
+    """A face that keeps the password that was typed, for the proof that it is refused afterwards; in memory only."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self.password: Secret | None = None
+
+    def put(self, question: Question, number: int, before: str) -> str | Secret:
+        """Put a question."""
+        answer = self._talk.put(question, number, before)
+        if question.id == "password" and isinstance(answer, Secret):
+            if not answer.reveal():
+                raise Refused("bootstrap.no_password", where="")
+            self.password = answer
+        return answer
+
+    def complain(self, error: BadInput) -> None:
+        """Say what is wrong with an answer."""
+        self._talk.complain(error)
+
+
+def _what(facts: Facts) -> str:
+    """Return what the device is, in a few words."""
+    verdict = detect(facts)
+    system = facts.get("os.PRETTY_NAME") or verdict.os.value
+    model = " ".join(filter(None, (facts.get("dmi.sys_vendor"), facts.get("dmi.product_name"))))
+    return line(" · ".join(filter(None, (system, verdict.hardware.value, model))), 100)
