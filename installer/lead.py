@@ -21,6 +21,7 @@ from installer.answers import Answers
 from installer.detect import detect
 from installer.detect.doubts import OTHER, VALUES, Doubt, doubts, told
 from installer.facts import Facts, look
+from installer.mirrors.measure import tried
 from installer.preflight import judge, need_of, refuse
 from installer.provision import prepare
 from installer.reach import Reached
@@ -149,7 +150,7 @@ class Lead:
         """
         mine = {agent.machine for agent in self._tools.fleet.wish().agents.values()}
         net = not self._answers.bundle and (there.name not in mine or bool(self._answers.name))
-        facts = look(there.port, net=net)
+        facts = tried(there.port, look(there.port, net=net))
         system = facts.get("os.PRETTY_NAME") or facts.get("uname_s")
         self._listen(Event(kind="done", subject=there.name, step="setup.looked", params={"system": system}))
         return facts

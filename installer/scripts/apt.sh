@@ -1,7 +1,12 @@
 #!/bin/sh
-# Install packages from the distribution: apt.sh MANIFEST SECONDS PACKAGE...
+# Install packages from the distribution: apt.sh MANIFEST SECONDS SOURCE PACKAGE...
 #   MANIFEST  gets `package=NAME` for each package that was not there before, written before anything is installed
 #   SECONDS   to wait for another process that holds dpkg or apt; it is never killed
+#   SOURCE    `-` for the machine's own; else ARCHIVE,UPDATES,SUITE,RELEASE,KEYRING,PART+PART: a mirror that a test found
+#             good, used for this once; the machine's own sources stay as they are, and are not read. MANIFEST gets
+#             `mirror=ARCHIVE`
+#             A folder (it begins with /) holds packages that were brought along, and apt's list of them: nothing else is
+#             read, no network, and the folder goes in the end. Who put it there compared checksums; no key signs it.
 #   PACKAGE   with `?` at the end: only where this release has it
 # Ends with 0 done, 20 lists cannot be fetched, 21 no such package, 22 lock held too long, 23 installing failed,
 # 24 something that is there would have to go.
@@ -12,10 +17,13 @@ export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHA
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 manifest=$1
 patience=$2
-shift 2
+source=$3
+shift 3
 work=$(mktemp -d) || exit 23
-trap 'rm -rf "$work"' EXIT
+case $source in /*) from=$source source=- ;; *) from= ;; esac
+trap 'rm -rf "$work" ${from:+"$from"}' EXIT
 sources="-o Dir::Etc::sourcelist=/etc/apt/sources.list"
+own="/etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources"
 
 tell() { echo "clawrack:$*"; }
 
@@ -42,6 +50,27 @@ patient() {
     done
 }
 
+# One archive alone; what it sends is believed only where the distribution's own key has signed it
+only() { # ARCHIVE UPDATES SUITE RELEASE KEYRING PART...
+    options=""
+    [ ! -f "$5" ] || options="[signed-by=$5] "
+    main="deb $options$1 $4" updates="deb $options$2 $3"
+    shift 5
+    own=$work/chosen.list
+    printf '%s\n' "$main $*" "$updates $*" >"$own"
+    sources="-o Dir::Etc::sourcelist=$own -o Dir::Etc::sourceparts=-"
+}
+
+# What was brought along, and nothing of the machine's own: neither its sources nor its pins
+offline() { # FOLDER
+    mkdir -p "$work/lists/partial" "$work/archives/partial"
+    echo "deb [trusted=yes] file:$1 ./" >"$work/list"
+    sources="-o Dir::Etc::sourcelist=$work/list -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists=$work/lists"
+    sources="$sources -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Cache::archives=$work/archives"
+    sources="$sources -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null"
+    sources="$sources -o APT::Sandbox::User=root"
+}
+
 # What a previous run, cut off, may have left
 mend() {
     [ -z "$(find /var/lib/dpkg/updates -type f 2>/dev/null)$(dpkg --audit 2>/dev/null)" ] && return 0
@@ -51,6 +80,20 @@ mend() {
 
 # Lists, then lists without the sources that break them; one broken file may hide the next
 refresh() {
+    if [ -n "$from" ]; then
+        patient apt update && return 0
+        blame_mirror
+        exit 20
+    fi
+    if [ "$source" != - ]; then
+        patient apt update && return 0
+        # a mirror may lack the security updates; the machine's own sources bring them later
+        tell broken "- $(tail -n 1 "$own" | cut -d ' ' -f 2-)"
+        main=$(head -n 1 "$own") && echo "$main" >"$own"
+        patient apt update && return 0
+        blame_mirror
+        exit 20
+    fi
     : >"$work/uris"
     : >"$work/files"
     for _ in 1 2 3 4 5; do
@@ -90,7 +133,7 @@ sift() {
     rm -rf "$work/parts"
     mkdir -p "$work/parts"
     : >"$work/list"
-    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+    for file in $own; do
         [ -f "$file" ] || continue
         if grep -qxF "$file" "$work/files"; then
             echo "$file -" >>"$work/broken"
@@ -152,7 +195,10 @@ record() {
     sync
 }
 
+[ -z "$from" ] || offline "$from"
 mend
+# shellcheck disable=SC2046
+[ "$source" = - ] || only $(echo "$source" | tr ',+' '  ')
 refresh
 : >"$work/missing"
 packages=$(wanted "$@")
@@ -165,4 +211,6 @@ fi
 record $packages
 # shellcheck disable=SC2086
 patient apt -y --no-upgrade install $packages || exit 23
+# Which mirror it was stays known: it is tried first, should packages be needed again
+[ "$source" = - ] || echo "mirror=${source%%,*}" >>"$manifest"
 exit 0

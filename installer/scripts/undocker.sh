@@ -1,6 +1,7 @@
 #!/bin/sh
 # Take Docker away again: undocker.sh NOTES...   the notes of notes.sh, and `package=` lines of apt.sh
 # Only what we installed, only where nobody else uses it. `clawrack:kept WHY` where it stays, `clawrack:removed` at the end.
+# shellcheck disable=SC2086 # $packages is a list of words
 set -u
 umask 022
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
@@ -23,6 +24,49 @@ used() {
     [ -z "$(docker volume ls -q)" ] || kept volumes
     [ -z "$(docker images -aq)" ] || kept images
     [ -z "$(docker network ls -q --filter type=custom)" ] || kept networks
+}
+
+# The notes say which; machines that were prepared when there was only apt have no such line
+others() { # what else would have to go
+    case $manager in
+        apt) needed ;;
+        # rpm: "	NAME is needed by (installed) OTHER-1.0"; pacman: "removing NAME breaks dependency 'NAME' required by OTHER"
+        dnf | zypper) rpm -e --test $packages 2>&1 | sed -n 's/.* is needed by (installed) \([^ ]*\).*/\1/p' ;;
+        pacman) pacman -R --print $packages 2>&1 | sed -n 's/.* required by \([^ ]*\).*/\1/p' ;;
+        apk) apk del -s $packages 2>/dev/null | sed -n 's/^  *\([^ ]*\): \(.*\)/\2/p' | tr ' ' '\n' ;;
+    esac | sort -u
+}
+
+take() {
+    case $manager in
+        apt) apt -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 purge $packages ;;
+        dnf | zypper) rpm -e $packages ;; # exactly these, where dnf would take what else nobody seems to need
+        pacman) pacman -R --noconfirm $packages ;;
+        apk) apk --wait 600 del $packages ;;
+    esac
+}
+
+halt() {
+    if command -v rc-service >/dev/null 2>&1 && [ ! -d /run/systemd/system ]; then
+        rc-service docker stop
+        rc-update -q del docker default
+    else
+        systemctl stop docker.socket docker.service containerd.service
+    fi 2>/dev/null
+}
+
+# Its settings: as they were, where nobody changed them after us
+daemon() {
+    file=/etc/docker/daemon.json
+    ours=$(value daemon | tail -n 1)
+    [ -n "$ours" ] || return 0
+    if [ "$(sha256sum "$file" 2>/dev/null | cut -d ' ' -f 1)" != "$ours" ]; then
+        [ ! -e "$file" ] || echo "clawrack:daemon changed"
+    elif [ -e "$file.before-clawrack" ]; then
+        mv "$file.before-clawrack" "$file"
+    else
+        rm -f "$file"
+    fi
 }
 
 # apt removes what depends on a package with it: then somebody else needs it
@@ -61,12 +105,19 @@ packages=$(value package | tr '\n' ' ')
 packages=${packages% }
 [ -n "$packages" ] || kept before
 used
-others=$(needed | tr '\n' ' ')
-[ -z "$others" ] || kept "needed ${others% }"
-systemctl stop docker.socket docker.service containerd.service 2>/dev/null
+manager=$(value manager | tail -n 1)
+manager=${manager:-apt}
+also=$(others | tr '\n' ' ')
+[ -z "$also" ] || kept "needed ${also% }"
+halt
 unwire
-# shellcheck disable=SC2086
-apt -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 purge $packages || exit 23
+take || exit 23
+daemon
+for path in $(value file); do
+    case $path in
+        /etc/yum.repos.d/clawrack-docker-ce.repo | /etc/pki/rpm-gpg/RPM-GPG-KEY-clawrack-docker-ce) rm -f "$path" ;;
+    esac
+done
 for path in $(value absent); do
     case $path in
         /var/lib/docker | /var/lib/containerd | /opt/containerd | /etc/docker | /etc/docker/key.json | /etc/containerd | \

@@ -1,0 +1,173 @@
+#!/bin/sh
+# Install packages where there is no apt: others.sh MANAGER MANIFEST SECONDS SOURCE PACKAGE...
+#   MANAGER   dnf zypper apk pacman
+#   MANIFEST  gets `package=NAME` for each package that was not there before, `file=PATH` for each file of ours, and
+#             `mirror=ADDRESS` of Docker's repository
+#   SECONDS   to wait for another process that holds the package manager; it is never killed
+#   SOURCE    `-` for the system's own; else BASE,RELEASE,KEY: Docker's repository for rpm, below BASE, and the fingerprint
+#             that its key must have, whichever mirror it comes from
+#   PACKAGE   with `?` at the end: only where this release has it
+# Ends with 0 done, 20 lists cannot be fetched, 21 no such package, 22 lock held too long, 23 installing failed,
+# 25 the repository's key is another one. Lines for the controller begin with `clawrack:`.
+# Not yet seen on a real machine: written from what the managers' makers say, and tested against that (tests/engines).
+set -u
+umask 022
+export LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+manager=$1
+manifest=$2
+patience=$3
+source=$4
+shift 4
+repo=/etc/yum.repos.d/clawrack-docker-ce.repo
+key=/etc/pki/rpm-gpg/RPM-GPG-KEY-clawrack-docker-ce
+export ZYPP_LOCK_TIMEOUT="$patience"
+work=$(mktemp -d) || exit 23
+trap 'rm -rf "$work"' EXIT
+off=""
+
+tell() { echo "clawrack:$*"; }
+
+note() { grep -qxF "$1" "$manifest" 2>/dev/null || echo "$1" >>"$manifest"; }
+
+# patient COMMAND...: again while another process holds the lists or the packages
+patient() {
+    end=$(($(date +%s) + patience))
+    while :; do
+        { "$@"; echo "$?" >"$work/rc"; } 2>&1 | tee "$work/out"
+        rc=$(cat "$work/rc")
+        [ "$rc" -eq 0 ] && return 0
+        grep -qiE 'unable to lock database|is locked by the application|waiting for process with pid' "$work/out" ||
+            return "$rc"
+        if [ "$(date +%s)" -ge "$end" ]; then
+            tell lock "$(sed -n 's/.*pid \([0-9][0-9]*\)\( ([^)]*)\)*.*/\1\2/p' "$work/out" | head -n 1)"
+            exit 22
+        fi
+        sleep 2
+    done
+}
+
+# shellcheck disable=SC2086
+list() { # what the lists are fetched with
+    case $manager in
+        dnf) timeout "$patience" dnf -y $off makecache ;;
+        zypper) zypper --non-interactive refresh ;;
+        apk) apk --wait "$patience" update ;;
+        pacman) [ -n "$(find /var/lib/pacman/sync -name '*.db' 2>/dev/null)" ] || pacman -Sy --noconfirm ;;
+    esac
+}
+
+# Lists, then lists without the repositories that break them
+refresh() {
+    for _ in 1 2 3 4 5; do
+        patient list && return 0
+        before=$off
+        blame
+        [ "$manager" = dnf ] && [ "$off" != "$before" ] && continue
+        # zypper and apk go on by themselves without what they could not fetch
+        case $manager.$(cat "$work/rc") in zypper.106 | apk.*) return 0 ;; esac
+        break
+    done
+    tell mirror "$(grep -iE '^ *(error|warning|curl error|status code)|404|cannot|could not' "$work/out" | tail -n 1)"
+    exit 20
+}
+
+# Which repositories, and the files that name them
+blame() {
+    {
+        sed -n "s/.*metadata for repo\(sitory\)* ['\"]\([^'\"]*\)['\"].*/\2/p" "$work/out"
+        sed -n "s/^Skipping repository '\([^']*\)'.*/\1/p" "$work/out"
+        sed -n 's/^WARNING: \(fetching\|updating and opening\) \([^ ]*\): .*/\2/p' "$work/out"
+    } | sort -u >"$work/bad"
+    while IFS= read -r name; do
+        [ "$name" != clawrack-docker-ce ] || continue
+        file=$(grep -lF -e "[$name]" -e "name=$name" -e "${name%/*/APKINDEX*}" /etc/yum.repos.d/*.repo /etc/zypp/repos.d/*.repo \
+            /etc/apk/repositories 2>/dev/null | head -n 1)
+        tell broken "${file:--} $name"
+        case $name in *[!A-Za-z0-9._:-]*) ;; *) off="$off --disablerepo=$name" ;; esac
+    done <"$work/bad"
+}
+
+all() { # every package that is there
+    case $manager in
+        dnf | zypper) rpm -qa --qf '%{NAME}\n' ;;
+        apk) apk info -q ;;
+        pacman) pacman -Qq ;;
+    esac | sort -u
+}
+
+# shellcheck disable=SC2086
+has() { # the repositories have such a package
+    case $manager in
+        dnf) dnf -q $off repoquery --qf '%{name}\n' "$1" 2>/dev/null | grep -qxF "$1" ;;
+        zypper) zypper --non-interactive --no-refresh search --match-exact "$1" >/dev/null 2>&1 ;;
+        apk) apk search -e -q "$1" 2>/dev/null | grep -qxF "$1" ;;
+        pacman) pacman -Si "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+# shellcheck disable=SC2086
+add() {
+    case $manager in
+        dnf) dnf -y $off --setopt=install_weak_deps=False install "$@" ;;
+        zypper) zypper --non-interactive --no-refresh install --no-recommends "$@" ;;
+        apk) apk --wait "$patience" add "$@" ;;
+        pacman) pacman -S --needed --noconfirm --noprogressbar "$@" ;;
+    esac
+}
+
+# Docker's repository, believed only with Docker's own key
+repository() { # BASE RELEASE KEY
+    command -v gpg >/dev/null 2>&1 || { tell key no-gpg; exit 25; }
+    curl -fsSL -m 60 -o "$work/key" "$1/gpg" || { tell mirror "curl: $1/gpg"; exit 20; }
+    found=$(gpg --batch --show-keys --with-colons "$work/key" 2>/dev/null |
+        awk -F: '$1 == "pub" {own = 1} $1 == "fpr" && own {print $10; own = 0}' | tr '\n' ' ')
+    [ "${found% }" = "$3" ] || { tell key "${found:-none}"; exit 25; }
+    for file in "$key" "$repo"; do
+        [ -e "$file" ] || note "file=$file"
+        mkdir -p "${file%/*}"
+    done
+    cp "$work/key" "$key"
+    # shellcheck disable=SC2016
+    printf '%s\n' '[clawrack-docker-ce]' 'name=Docker CE, put here by clawrack' "baseurl=$1/$2/\$basearch/stable" \
+        enabled=1 gpgcheck=1 "gpgkey=file://$key" >"$repo"
+}
+
+# wanted PACKAGE...: those that are not there yet, and that this release has
+wanted() {
+    for package in "$@"; do
+        name=${package%\?}
+        grep -qxF "$name" "$manifest.before" && continue
+        if has "$name"; then
+            echo "$name"
+        elif [ "$name" = "$package" ]; then
+            echo "$name" >"$work/missing"
+        fi
+    done
+}
+
+note "manager=$manager"
+# What was there is written down first: so removal knows what is ours, also after a power cut
+[ -s "$manifest.before" ] || { all >"$manifest.before.new" && mv "$manifest.before.new" "$manifest.before" && sync; }
+# shellcheck disable=SC2046
+[ "$source" = - ] || repository $(echo "$source" | tr ',' ' ')
+refresh
+: >"$work/missing"
+packages=$(wanted "$@")
+if [ -s "$work/missing" ]; then
+    tell missing "$(cat "$work/missing")"
+    exit 21
+fi
+# shellcheck disable=SC2086
+[ -z "$packages" ] || patient add $packages
+rc=$?
+# zypper's 100 to 107 say that it went well, and something besides
+case $manager.$rc in *.0 | zypper.10[0-7]) ;; *)
+    [ "$manager" != pacman ] || ! grep -q 'returned error: 404' "$work/out" || tell stale 1
+    exit 23 ;;
+esac
+all | grep -vxF -f "$manifest.before" | while read -r name; do note "package=$name"; done
+rm -f "$manifest.before"
+[ "$source" = - ] || { base=${source%%,*} && note "mirror=${base%/*}"; }
+sync
+exit 0
