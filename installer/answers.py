@@ -17,10 +17,14 @@ from fleet.base.yaml import read
 from installer.receipt.form import Access, Changes, Consent
 
 Source = Literal["auto", "registry", "build"]
+Firewall = Literal["keep", "ssh-only", "off"]
+"""What a person wants of a machine's firewall: as it is; closed but for SSH; ours taken away again."""
 FORMAT = 1
 KIND = "openclaw"
 _LONGEST = 1024  # characters of a password
 _PATHS = frozenset({"key", "bundle"})
+_SECRETS = frozenset({"password", "jump_password"})
+_SWITCHES = frozenset({"accept_new_host_key", "yes", "plan", "moved", "harden"})
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +39,13 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: of the host key, as somebody read it on the machine.
         accept_new_host_key: pin whatever is shown.
         image_source: whether images are pulled, or built here.
+        jump: jump hosts on the way to it, ``user@address:port``, comma separated in their order.
+        jump_password: of their logins, where our key does not open them.
+        jump_fingerprint: of their host keys, comma separated.
+        moved: a known machine that shows up at a new address has moved there.
+        harden: password logins go off at the end.
+        firewall: what becomes of it; empty where the person is asked if the machine has none and can be reached by
+            anybody, and else ``keep``.
         bundle: from which everything comes instead, with no network.
         os: what system it is, where the evidence does not settle it; see `installer.detect.doubts`.
         hardware: what sort of computer it is, likewise.
@@ -50,6 +61,12 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     accept_new_host_key: bool = False
     image_source: Source = "auto"
+    jump: str = ""
+    jump_password: Secret | None = None
+    jump_fingerprint: str = ""
+    moved: bool = False
+    harden: bool = False
+    firewall: Firewall | Literal[""] = ""
     bundle: Path | None = None
     os: str = ""
     hardware: str = ""
@@ -94,6 +111,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fingerprint: str = ""
     accept_new_host_key: bool = False
     image_source: Source | Literal[""] = ""
+    jump: str = ""
+    jump_password: SecretFrom | None = None
+    jump_fingerprint: str = ""
+    moved: bool = False
+    harden: bool = False
+    firewall: Firewall | Literal[""] = ""
     bundle: str = ""
     os: str = ""
     hardware: str = ""
@@ -128,8 +151,8 @@ def _given(entry: Entry, where: str) -> dict[str, Any]:
     fields = {name: getattr(entry, name) for name in Entry.__struct_fields__ if getattr(entry, name)}
     for name in _PATHS & fields.keys():
         fields[name] = Path(fields[name]).expanduser()
-    if entry.password:
-        fields["password"] = entry.password.fetch(where)
+    for name in _SECRETS & fields.keys():
+        fields[name] = fields[name].fetch(where)
     return fields
 
 
@@ -144,11 +167,11 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _read(name: str, text: str) -> object:
-    if name == "password":
+    if name in _SECRETS:
         return Secret(text)
     if name in _PATHS:
         return Path(text).expanduser()
-    shape = {"accept_new_host_key": bool, "yes": bool, "plan": bool, "image_source": Source}.get(name, str)
+    shape = {**dict.fromkeys(_SWITCHES, bool), "image_source": Source, "firewall": Firewall}.get(name, str)
     try:
         return cast("object", msgspec.convert(text, shape, strict=False))
     except msgspec.ValidationError as error:
@@ -170,6 +193,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         answer: what it answered.
         seconds: from the message to the answer.
         talk, stop, remove, leave: the commands to talk to it, stop it, remove it, and remove clawrack from the machine.
+        beside: the machine's other agents, with kind and version, where the receipt is the machine's.
         image: that it runs, by digest or by our own name and recipe.
         vendor: whose model answers; empty for the practice model.
         country: in which it answers (ISO 3166, two letters), as the provider's own data says; empty where unknown.
@@ -192,6 +216,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     stop: str
     remove: str
     leave: str
+    beside: tuple[str, ...] = ()
     image: str = ""
     vendor: str = ""
     country: str = ""

@@ -17,12 +17,13 @@ from fleet.kinds import kind
 from fleet.machine.port import Port
 from fleet.machine.target import parse
 from fleet.model import HERE, Wish
-from installer.answers import Answers
+from installer.answers import Answers, Firewall
 from installer.detect import detect
 from installer.detect.doubts import OTHER, VALUES, Doubt, doubts, told
 from installer.facts import Facts, look
 from installer.mirrors.measure import tried
 from installer.preflight import judge, need_of, refuse
+from installer.preflight.mends import exposed
 from installer.provision import prepare
 from installer.reach import Reached
 from installer.wizard.interview import Interview
@@ -62,12 +63,14 @@ class Looked:
         facts: what was seen there.
         agent: the agent's name.
         new: whether it is to be made.
+        firewall: what becomes of it.
     """
 
     there: Reached
     facts: Facts
     agent: str
     new: bool
+    firewall: Firewall = "keep"
 
 
 class Lead:
@@ -98,7 +101,8 @@ class Lead:
 
     def foretold(self, looked: Looked, listen: Listener) -> None:
         """Run every check for real and tell what would be done; nothing is changed."""
-        prepare(looked.there.port, looked.facts, self._tools.journals, listen, plan_only=True)
+        journals, wanted = self._tools.journals, looked.firewall
+        prepare(looked.there.port, looked.facts, journals, listen, plan_only=True, firewall=wanted)
         self._foretell(looked, listen)
 
     def _script(self) -> Looked:
@@ -107,6 +111,7 @@ class Lead:
         agent = self._usual_name(there.name)
         looked = Looked(there, facts, agent, new=self._new(agent))
         self._fits(there, facts, new=looked.new)
+        looked = replace(looked, firewall=self._firewall(looked))
         if looked.new and not (self._answers.plan or self._answers.bundle):
             self._tools.ahead(detect(facts).architecture.value, self._answers.kind, self._answers.image_source)
         while looked.new and not (self._answers.yes or self._answers.plan) and not self._agreed(looked, typed):
@@ -181,6 +186,17 @@ class Lead:
         free = (f"{wanted}-{n}" if n > 1 else wanted for n in range(1, len(agents) + 2))
         kept = self._asks.kept("name")
         return min(mine) if mine else kept or next(name for name in free if name not in agents)
+
+    def _firewall(self, looked: Looked) -> Firewall:
+        """Return what becomes of the firewall; asked of a person where there is none and anybody can knock."""
+        if self._answers.firewall or self._asks.silent or self._answers.plan or not looked.new:
+            return self._answers.firewall or "keep"
+        if not exposed(looked.facts, detect(looked.facts)):
+            return "keep"
+        options = tuple(Option(value, say(f"wizard.firewall.{value}")) for value in ("keep", "ssh-only"))
+        params = {"machine": looked.there.name, "ports": ", ".join(looked.facts.get("listening").split()) or "-"}
+        answer = self._asks.ask(Question(id="firewall", form="choice", default="keep", options=options, params=params))
+        return "ssh-only" if answer == "ssh-only" else "keep"
 
     def _renamed(self, looked: Looked) -> Looked:
         """Return it with the agent's name as the person says it."""

@@ -8,6 +8,7 @@ from fleet.base.errors import ActionFailed, ClawrackError, Unreachable
 from fleet.base.event import Event, Kind, Listener
 from fleet.machine.port import Port
 from installer import remote
+from installer.answers import Firewall
 from installer.facts import Facts
 from installer.journal import Journal
 from installer.steps import Brought, Machine, Step, steps_of
@@ -21,6 +22,7 @@ def prepare(  # noqa: PLR0913 - two say what, four say how, and the last of thos
     *,
     plan_only: bool = False,
     brought: Brought | None = None,
+    firewall: Firewall = "keep",
 ) -> list[str]:
     """Make a machine ready for agents.
 
@@ -31,6 +33,7 @@ def prepare(  # noqa: PLR0913 - two say what, four say how, and the last of thos
         listener: told of every step.
         plan_only: look at everything for real, change nothing.
         brought: packages for a machine that shall reach no mirror.
+        firewall: what a person wants of it.
 
     Returns:
         The names of the steps that were done, or with ``plan_only`` would be; none where it was all so already, and
@@ -40,7 +43,7 @@ def prepare(  # noqa: PLR0913 - two say what, four say how, and the last of thos
         Refused, ActionFailed: the machine says no; running it again carries on there.
         Unreachable: the wire was cut; likewise.
     """
-    machine = Machine(port, facts, brought)
+    machine = Machine(port, facts, brought, firewall)
     if plan_only:
         return [step.name for step in steps_of(facts) if _would(machine, step, listener)]
     return carry_out(machine, steps_of(facts), journals, listener)

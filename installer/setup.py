@@ -68,8 +68,13 @@ class _Run:
         """Do it all."""
         brought = self.brought(looked)
         there = replace(looked.there, port=looked.there.stay(self.listen))
-        changed = bool(prepare(there.port, looked.facts, self.tools.journals, self.listen, brought=brought))
+        changed = bool(self.prepared(there, looked, brought))
         return self.deployed(self.written(replace(looked, there=there)), looked.agent, changed=changed)
+
+    def prepared(self, there: Reached, looked: Looked, brought: "Bundle | None") -> list[str]:
+        """Make the machine ready; return what that took."""
+        journals, wanted = self.tools.journals, looked.firewall
+        return prepare(there.port, looked.facts, journals, self.listen, brought=brought, firewall=wanted)
 
     def brought(self, looked: Looked) -> "Bundle | None":
         """Return the bundle, all of it that the machine will need verified before anything is changed there."""

@@ -16,7 +16,7 @@ from clawrack.cli.frame import Verb, lone
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed, Interrupted, Refused
 from fleet.base.words import say
-from installer.answers import Answers, Receipt, Source, from_file, gather, variable
+from installer.answers import Answers, Firewall, Receipt, Source, from_file, gather, variable
 from installer.wizard.interview import Interview
 
 app = lone()
@@ -36,6 +36,7 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     fingerprint: Annotated[str, typer.Option("--fingerprint", metavar="SHA256:…")] = "",
     accept_new_host_key: Annotated[bool, typer.Option("--accept-new-host-key")] = False,
     image_source: Annotated[Source | None, typer.Option("--image-source", metavar="auto|registry|build")] = None,
+    firewall: Annotated[Firewall | None, typer.Option("--firewall", metavar="keep|ssh-only|off")] = None,
     os: Annotated[str, typer.Option("--os", metavar="SYSTEM")] = "",
     hardware: Annotated[str, typer.Option("--hardware", metavar="SORT")] = "",
     bundle: Annotated[Path | None, typer.Option("--bundle", metavar="FILE")] = None,
@@ -48,6 +49,7 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     flags = {
         "machine": machine, "name": name, "kind": kind, "yes": yes, "key": key, "fingerprint": fingerprint,
         "accept_new_host_key": accept_new_host_key, "image_source": image_source, "plan": plan,
+        "firewall": firewall,
         "bundle": bundle, "os": os, "hardware": hardware,
         "password": piped_secret() if password_stdin else None,
     }  # fmt: skip

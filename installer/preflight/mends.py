@@ -4,6 +4,7 @@ Steps and judging ask the same questions here, so that what is told beforehand i
 """
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from installer.detect import Verdict
 from installer.facts import Facts
@@ -67,7 +68,7 @@ def _against_swap(facts: Facts) -> str:
 
 
 def clock(facts: Facts, verdict: Verdict) -> Choice:
-    """Set where it is more than two minutes from the controller's; a container has its host's, an appliance its maker's."""
+    """Set where it is two minutes from the controller's; a container has its host's, an appliance its maker's."""
     off = clock_off(facts)
     if off is None or off <= CLOCK_OFF:
         return Choice(wanted=False, why="right")
@@ -107,6 +108,21 @@ def journal(facts: Facts, verdict: Verdict) -> Choice:
     if size is None or size >= _SMALL_DISK or size // _TENTHS <= JOURNAL * MIB:
         return Choice(wanted=False, why="room")
     return Choice(wanted=True, why="small", mib=JOURNAL)
+
+
+def exposed(facts: Facts, verdict: Verdict) -> bool:
+    """Return whether anybody can knock at it: it stands in a cloud or has a public address, and no firewall is on."""
+    if facts.get("firewall").strip() or verdict.container.value != "none" or verdict.os.value in _APPLIANCES:
+        return False
+    cloud = verdict.cloud.value not in {"none", "unknown"} and verdict.cloud.sure
+    return bool(facts.get("ssh_conn")) and (cloud or any(map(_public, facts.get("ip4").split())))
+
+
+def _public(text: str) -> bool:
+    try:
+        return IPv4Address(text.partition("/")[0]).is_global
+    except ValueError:
+        return False
 
 
 def disk(facts: Facts) -> tuple[int | None, int | None]:

@@ -24,7 +24,7 @@ class Swap:
 
     def check(self, machine: Machine) -> bool:
         """Return whether none is wanted, there is some, or it was found out that there cannot be."""
-        return not _choice(mends.swap, machine).wanted or _seen(machine).get("swap", "off") != "off"
+        return not _choice(mends.swap, machine).wanted or seen(machine).get("swap", "off") != "off"
 
     def verify(self, machine: Machine) -> bool:
         """Return whether there is swap, or a reason why not is noted."""
@@ -50,7 +50,7 @@ class Awake:
 
     def check(self, machine: Machine) -> bool:
         """Return whether nothing would put it to sleep."""
-        return not _choice(mends.awake, machine).wanted or _seen(machine).get("awake") == "yes"
+        return not _choice(mends.awake, machine).wanted or seen(machine).get("awake") == "yes"
 
     def verify(self, machine: Machine) -> bool:
         """Return whether nothing puts it to sleep now."""
@@ -80,7 +80,7 @@ class Journal:
 
     def check(self, machine: Machine) -> bool:
         """Return whether it has a limit, or room enough without one of ours."""
-        return not _choice(mends.journal, machine).wanted or "journal" in _seen(machine)
+        return not _choice(mends.journal, machine).wanted or "journal" in seen(machine)
 
     def verify(self, machine: Machine) -> bool:
         """Return whether it has our limit now."""
@@ -99,7 +99,7 @@ def _choice(of: Callable[[Facts, Verdict], Choice], machine: Machine) -> Choice:
     return of(machine.facts, detect(machine.facts))
 
 
-def _seen(machine: Machine) -> Said:
+def seen(machine: Machine) -> Said:
     """Return what the guard says of the host; nothing where there was none, or an older one that cannot say."""
     if not machine.facts.has(GUARD):
         return {}

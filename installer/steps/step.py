@@ -8,6 +8,7 @@ from fleet.base.event import Kind
 from fleet.machine.guard import Fate, Lease
 from fleet.machine.keys import ControllerKey
 from fleet.machine.port import Port
+from installer.answers import Firewall
 from installer.facts import Facts
 
 NOTES = "/var/lib/clawrack/prepare"
@@ -39,11 +40,13 @@ class Machine:
         port: the machine; its ``root=True`` may ask a person for a password, so looking does without where it can.
         facts: what was seen there before anything was changed.
         brought: where packages come from instead of the distribution's mirrors; None for the mirrors.
+        firewall: what a person wants of it; ``keep`` is as it is.
     """
 
     port: Port
     facts: Facts
     brought: Brought | None = None
+    firewall: Firewall = "keep"
 
     @property
     def name(self) -> str:
