@@ -114,13 +114,15 @@ def _beginning(file: BinaryIO, path: Path) -> tuple[Manifest, str, int]:
     if size is None:
         raise BadInput("offline.no_bundle", where=str(path))
     text = file.read(size)
-    if len(text) < size:
-        raise StateDamaged("offline.truncated", where=str(path), have=_BLOCK + len(text), want=_BLOCK + size)
     seal = hashlib.sha256(text).hexdigest()
     second = f"{seal}  {MANIFEST}\n".encode()
     pad = bytes(-size % _BLOCK)
     wanted = pad + _header(SEAL, len(second)) + second + bytes(-len(second) % _BLOCK)
-    if head != _header(MANIFEST, size) or file.read(len(wanted)) != wanted:
+    rest = file.read(len(wanted))
+    if len(rest) < len(wanted):
+        have, want = (_BLOCK + len(text) + len(rest), _BLOCK + size + len(wanted))
+        raise StateDamaged("offline.truncated", where=str(path), have=have, want=want)
+    if head != _header(MANIFEST, size) or rest != wanted:
         raise StateDamaged("offline.damaged", where=str(path), part=MANIFEST)
     return form.read(text, str(path)), seal, file.tell()
 

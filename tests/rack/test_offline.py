@@ -1,0 +1,135 @@
+"""A machine and a controller without a way out, one file between them, and an agent that answers in the end."""
+
+import os
+import platform
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rack import recipe, tinykinds
+from tests.rack.controller import Controller
+from tests.rack.machine import Build, Machine, User
+
+LOGIN = User()
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "amd64")
+# Programs that would fetch something; and where they would be sent, did they look.
+FETCHING = ("apt-get", "apt-cache", "pip", "pip3", "uv", "npm", "curl", "wget", "docker")
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tinykinds.place(tmp_path_factory.mktemp("kinds"))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory, kinds: str) -> Path:
+    """One for this box's architecture and the rack's usual release."""
+    folder = tmp_path_factory.mktemp("bundle")
+    out = folder / "bundle.tar"
+    words = ("--arch", ARCHITECTURE, "--release", recipe.usual().codename, "--kind", tinykinds.NAME, "--json")
+    typed = Controller(folder).done("booth", "bundle", "--out", str(out), *words, more={"CLAWRACK_KINDS": kinds})
+    held = typed.document["offline_bundle"]
+    assert held["packages"] == [f"{recipe.usual().codename} {ARCHITECTURE}"]
+    assert [image.split()[0] for image in held["images"]] == ["meter", tinykinds.NAME]
+    assert not list((Path(held["path"]).parent).glob(".*.part"))
+    return out
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    with Machine(Build(users=(LOGIN,))) as machine:
+        machine.sh("ip route del default")
+        assert machine.sh("ip route get 192.0.2.1", check=False).code != 0
+        yield machine
+
+
+class Alone(Controller):
+    """A controller with an empty cache, whose ways to packages and registries all end nowhere; they count who tries."""
+
+    def __init__(self, folder: Path, kinds: str) -> None:
+        super().__init__(folder)
+        shims = folder / "shims"
+        shims.mkdir()
+        for name in FETCHING:
+            (shims / name).write_text(f'#!/bin/sh\necho {name} >>"{folder}/tried"\nexit 1\n')
+            (shims / name).chmod(stat.S_IRWXU)
+        self.environment |= {f"{scheme}_proxy": NOWHERE for scheme in ("http", "https", "all")}
+        self.environment |= {
+            "no_proxy": "",
+            "CLAWRACK_KINDS": kinds,
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "PIP_INDEX_URL": NOWHERE,
+            "NPM_CONFIG_REGISTRY": NOWHERE,
+            "PATH": f"{shims}:{os.environ['PATH']}",
+        }
+
+    @property
+    def tried(self) -> str:
+        """Which programs were started that fetch something."""
+        file = self.folder / "tried"
+        return file.read_text() if file.exists() else ""
+
+
+def words(machine: Machine, bundle: Path) -> tuple[str, ...]:
+    where = f"{LOGIN.name}@{machine.address}"
+    return ("setup", "--machine", where, "--kind", tinykinds.NAME, "--bundle", str(bundle), "--yes", "--json",
+            "--fingerprint", machine.fingerprint(), "--password-stdin")  # fmt: skip
+
+
+def apt_of(machine: Machine) -> str:
+    """What apt knows there: its sources, its lists, what it has fetched."""
+    return machine.sh("find /etc/apt /var/lib/apt/lists /var/cache/apt -type f -exec sha256sum {} + | sort").text
+
+
+def test_a_bundle_in_which_one_bit_has_changed_leaves_the_machine_alone(
+    machine: Machine, bundle: Path, kinds: str, tmp_path: Path
+) -> None:
+    content = bytearray(bundle.read_bytes())
+    content[len(content) // 3] ^= 4  # in the middle of a package
+    bad = tmp_path / "bad.tar"
+    bad.write_bytes(content)
+    alone = Alone(tmp_path, kinds)
+    checked = alone.type("booth", "bundle", "--check", str(bad))
+    assert checked.code == 6, checked
+    assert "damaged at debs/" in " ".join(checked.err.split())
+    assert alone.done("booth", "bundle", "--check", str(bundle)).out.count("Whole") == 1
+    refused = alone.type(*words(machine, bad), stdin=LOGIN.password)
+    assert refused.code == 6, refused
+    assert machine.sh("ls -d /var/lib/clawrack /usr/bin/docker 2>/dev/null || true").text == ""
+    assert machine.sh(f"cat /home/{LOGIN.name}/.ssh/authorized_keys 2>/dev/null || true").text == ""
+
+
+def test_a_bare_machine_without_a_network_gets_an_agent_that_answers_from_one_file(
+    machine: Machine, bundle: Path, kinds: str, tmp_path: Path
+) -> None:
+    alone, before = Alone(tmp_path, kinds), apt_of(machine)
+    receipt = alone.done(*words(machine, bundle), stdin=LOGIN.password).document["receipt"]
+    assert receipt["answer"]
+    assert alone.tried == ""
+    assert apt_of(machine) == before
+    assert machine.sh("ls -d /var/lib/clawrack/packages /tmp/tmp.* 2>/dev/null || true").text == ""
+    again = alone.done(*words(machine, bundle)[:-1])
+    assert again.document["receipt"]["changed"] is False
+
+
+def test_a_disk_that_is_full_while_a_bundle_is_written_leaves_nothing_of_it(
+    bundle: Path, kinds: str, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)], check=True)
+    try:
+        told = ("--arch", ARCHITECTURE, "--release", recipe.usual().codename, "--kind", tinykinds.NAME)
+        typed = Controller(tmp_path).type(
+            "booth", "bundle", "--out", str(small / "b.tar"), *told, more={"CLAWRACK_KINDS": kinds}
+        )
+        assert typed.code == 5, typed
+        assert "MB are free" in " ".join(typed.err.split())
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert bundle.exists()
