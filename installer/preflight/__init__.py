@@ -14,7 +14,7 @@ from installer.preflight.around import POOLS
 from installer.preflight.problem import Check, Need, Problem, Severity
 
 __all__ = ["POOLS", "Fit", "Need", "Obstacle", "Problem", "fit", "judge", "need_of", "refuse"]
-_ORDER: tuple[Severity, ...] = ("stop", "fix", "wait", "warn")
+_ORDER: tuple[Severity, ...] = ("stop", "fix", "mend", "wait", "warn")
 _CHECKS: tuple[Check, ...] = (
     system.compromised,
     system.system,
@@ -27,6 +27,7 @@ _CHECKS: tuple[Check, ...] = (
     processor.memory,
     processor.control,
     room.disks,
+    room.lasting,
     room.errors,
     room.untold,
     engine.driver,
@@ -55,7 +56,8 @@ class Fit(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: of the agent.
-        fits: ``yes``, though there may be warnings; ``changes`` once a person has done what the problems say; ``no``.
+        fits: ``yes``, though there may be warnings; ``no``; ``changes`` with those that its problems name: what a
+            person must do is ``fix``, what preparing does by itself ``mend``.
         problems: the worst first.
     """
 
@@ -91,7 +93,7 @@ def fit(kind: str, problems: Iterable[Problem]) -> Fit:
     """Return whether the kind fits, its problems in the language in use."""
     told = tuple(problems)
     severities = {problem.severity for problem in told}
-    fits = "no" if "stop" in severities else "changes" if "fix" in severities else "yes"
+    fits = "no" if "stop" in severities else "changes" if severities & {"fix", "mend"} else "yes"
     return Fit(kind, fits, tuple(_in_words(problem) for problem in told))
 
 

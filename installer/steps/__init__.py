@@ -4,21 +4,24 @@ from installer.detect import detect
 from installer.facts import Facts
 from installer.families import vendor as made_by
 from installer.steps.clock import Clock
+from installer.steps.door import Door
 from installer.steps.engine import Engine
 from installer.steps.guard import Guard
 from installer.steps.host import Awake, Journal, Swap
 from installer.steps.packages import Packages
 from installer.steps.step import Brought, Machine, Removal, Say, Step, Tell
 from installer.steps.sudo import Sudo
-from installer.steps.vendor import Vendor
+from installer.steps.vendor import RootKey, Vendor
 
 __all__ = ["STEPS", "Brought", "Machine", "Removal", "Say", "Step", "Tell", "steps_of"]
 
-STEPS: tuple[Step, ...] = (Clock(), Packages(), Engine(), Guard(), Swap(), Awake(), Journal(), Sudo())
+STEPS: tuple[Step, ...] = (Clock(), Packages(), Engine(), Guard(), Swap(), Awake(), Journal(), Sudo(), Door())
 """In the order in which they are done; removal goes the other way."""
 
 _ON_A_NAS: tuple[Step, ...] = (Vendor(), Guard(), Sudo())
 """Where the maker's own system stays as it is."""
+_BY_ROOT: tuple[Step, ...] = (Vendor(), Guard(), RootKey())
+"""The same where a sudo rule would be lost."""
 
 
 def steps_of(facts: Facts) -> tuple[Step, ...]:

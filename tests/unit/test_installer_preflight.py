@@ -123,11 +123,11 @@ def test_state_and_images_on_one_disk_are_added_up() -> None:
 
 def test_the_worst_comes_first_and_stops() -> None:
     problems = judged({"apt_busy": "1 apt /x", "epoch": "1000300", "sudo": "none"})
-    assert [problem.severity for problem in problems] == ["fix", "wait", "warn"]
+    assert [problem.severity for problem in problems] == ["fix", "mend", "wait"]
     with pytest.raises(Refused) as caught:
         refuse(problems, "m1")
     assert (caught.value.key, caught.value.where) == ("preflight.no_root", "m1")
 
 
-def test_warnings_do_not_stop() -> None:
+def test_what_preparing_mends_does_not_stop() -> None:
     refuse(judged({"epoch": "1000300"}), "m1")
