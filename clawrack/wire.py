@@ -18,7 +18,7 @@ from fleet.apply import Hands
 from fleet.base import places
 from fleet.base.disk import locked, replace
 from fleet.base.errors import ActionFailed, ClawrackError, Refused
-from fleet.base.event import Listener
+from fleet.base.event import Event, Listener
 from fleet.journal import Journal
 from fleet.kinds import home_of
 from fleet.leaving import Leaving
@@ -33,6 +33,7 @@ from fleet.tombs import Keeper, Tomb
 if TYPE_CHECKING:
     from fleet.base.secret import Secret
     from fleet.images.obtain import Image
+    from fleet.machine.jump import Gates
     from fleet.machine.keys import ControllerKey
     from fleet.machine.pins import Pins
     from installer.answers import Answers, Receipt
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from installer.handover import Parting
     from installer.lead import Tools
     from installer.offline.bundle import Bundle
-    from installer.reach import Reached
+    from installer.reach import Doors, Reached
     from installer.several import Result
     from installer.wizard.draft import Draft
     from installer.wizard.interview import Interview
@@ -93,8 +94,31 @@ def _port(name: str, machine: Machine) -> Port:
     from fleet.machine.login import KeyLogin  # noqa: PLC0415 - paramiko takes 70 ms; a fleet of one does without
     from fleet.machine.ssh import SshPort  # noqa: PLC0415 - likewise
 
-    target = Target(machine.address, machine.port, machine.user)
+    target = target_of(machine)
     return SshPort(name, target, KeyLogin(controller_key()), pins().key_of(name, target))
+
+
+@cache
+def gates() -> "Gates":
+    """Return the jump hosts, by our key; each is connected to once."""
+    from fleet.machine.jump import Gates  # noqa: PLC0415 - see _port
+    from fleet.machine.login import KeyLogin  # noqa: PLC0415 - likewise
+
+    return Gates(lambda: KeyLogin(controller_key()), lambda name, target: pins().key_of(name, target))
+
+
+def target_of(machine: "Machine | Tomb") -> Target:
+    """Return how a machine is reached, through its jump hosts where it has any."""
+    if not machine.jump:
+        return Target(machine.address, machine.port, machine.user)
+    return gates().target(machine.address, machine.port, machine.user, machine.jump)
+
+
+def doors() -> "Doors":
+    """Return what opens machines."""
+    from installer.reach import Doors  # noqa: PLC0415 - see _port
+
+    return Doors(controller_key(), pins(), gates())
 
 
 def open_fleet(folder: Path | None = None) -> Fleet:
@@ -118,7 +142,7 @@ def _graves() -> Keeper:
     def key_of(name: str, machine: Machine) -> str:
         if machine.local:
             return ""
-        found = pins().key_of(name, Target(machine.address, machine.port, machine.user))
+        found = pins().key_of(name, target_of(machine))
         return str(found) if found else ""
 
     def trust(tomb: Tomb) -> None:
@@ -128,7 +152,7 @@ def _graves() -> Keeper:
         if not tomb.host_key:
             return
         known, key = pins(), hostkey.parse(tomb.host_key)
-        target = Target(tomb.address, tomb.port, tomb.user)
+        target = target_of(tomb)
         verdict = known.judge(tomb.stem, target, key)
         if isinstance(verdict, Unknown):
             known.pin(tomb.stem, target, key)
@@ -146,7 +170,7 @@ def _visit(tomb: Tomb) -> Port:
     from fleet.machine.login import KeyLogin  # noqa: PLC0415 - likewise
     from fleet.machine.ssh import SshPort  # noqa: PLC0415 - likewise
 
-    target = Target(tomb.address, tomb.port, tomb.user)
+    target = target_of(tomb)
     key = hostkey.parse(tomb.host_key) if tomb.host_key else None
     return SshPort(tomb.stem, target, KeyLogin(controller_key()), key)
 
@@ -178,7 +202,33 @@ def _leave(name: str, machine: Machine, leaving: Leaving, listen: Listener) -> N
             withdraw(_port(name, machine), controller_key())
     if not machine.local:
         pins().forget(name)
+    _leave_gates(name, machine, listen)
     mark.unlink(missing_ok=True)
+
+
+def _leave_gates(name: str, machine: Machine, listen: Listener) -> None:
+    """Take our key off the jump hosts that nobody else of the fleet is behind, the last of them first."""
+    if not machine.jump:
+        return
+    from fleet.machine.jump import pin_name  # noqa: PLC0415 - see _port
+    from fleet.machine.target import way  # noqa: PLC0415 - likewise
+    from installer.bootstrap import withdraw  # noqa: PLC0415 - only one command needs it
+
+    others = {other: found for other, found in open_fleet().wish().machines.items() if other != name}
+    needed = {str(hop) for found in others.values() for hop in way(found.jump)}
+    ours = {str(target_of(found)) for found in others.values()}
+    hops = way(machine.jump)
+    for n in range(len(hops), 0, -1):
+        hop = hops[n - 1]
+        if str(hop) in needed | ours:
+            continue
+        try:
+            withdraw(gates().port(hops[:n]), controller_key())
+        except ClawrackError as error:
+            told = {"gate": str(hop), "why": str(error)}
+            listen(Event(kind="note", subject=name, step="jump.key_stays", params=told))
+        else:
+            pins().forget(pin_name(hop))
 
 
 def hand_over(name: str, parting: "Parting", known: "Secret | None", listen: Listener) -> "Receipt":
@@ -196,7 +246,7 @@ def hand_over(name: str, parting: "Parting", known: "Secret | None", listen: Lis
     fleet = open_fleet()
 
     def operator(name: str, machine: Machine) -> Operator:
-        target = Target(machine.address, machine.port, machine.user)
+        target = target_of(machine)
         host_key = pins().key_of(name, target)
         if host_key is None:
             raise Refused("handover.not_ours", where=name, machine=name)
@@ -231,7 +281,7 @@ def _risen(name: str, machine: Machine, leaving: Leaving) -> Port:
     from fleet.machine.login import KeyLogin  # noqa: PLC0415 - see _port
     from fleet.machine.ssh import SshPort  # noqa: PLC0415 - likewise
 
-    target = Target(machine.address, machine.port, machine.user)
+    target = target_of(machine)
     login, pinned = KeyLogin(controller_key()), pins().key_of(name, target)
     return RisingPort(
         port,
@@ -306,7 +356,7 @@ def look_at(answers: "Answers", asks: "Interview", *, imds: bool = False) -> "Fa
 
     if answers.machine == HERE:
         return look(LocalPort(HERE), imds=imds)
-    there = reach.reach(answers, asks, open_fleet().wish(), (controller_key(), pins()))
+    there = reach.reach(answers, asks, open_fleet().wish(), doors())
     try:
         return look(there.port, imds=imds)
     finally:
@@ -336,7 +386,7 @@ def _tools() -> "Tools":
         return found.id, found.ref
 
     def reached(given: "Answers", person: "Interview") -> "Reached":
-        return reach.reach(given, person, fleet.wish(), (controller_key(), pins()))
+        return reach.reach(given, person, fleet.wish(), doors())
 
     return lead.Tools(
         fleet=fleet, journals=places.state() / "machines", reach=reached, image=image, ahead=_ahead, bundle=_bundle

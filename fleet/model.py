@@ -27,6 +27,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         meter_ref: our own name of that image.
         os: what a person said that runs on it, where the evidence did not settle it.
         hardware: what sort of computer it is, likewise.
+        jump: the jump hosts on the way to it, ``user@address:port``, comma separated; empty for none.
+        hardware_ids: hashed numbers of its hardware, ``name=number``, by which it is known again.
         format: of the file; written where it is not 1.
     """
 
@@ -40,6 +42,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     meter_ref: str = ""
     os: str = ""
     hardware: str = ""
+    jump: str = ""
+    hardware_ids: tuple[str, ...] = ()
 
     @property
     def local(self) -> bool:

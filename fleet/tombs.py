@@ -26,7 +26,7 @@ from fleet.base.names import agent_name, machine_name
 from fleet.base.yaml import read
 from fleet.machine.many import many
 from fleet.machine.port import Port
-from fleet.machine.target import parse
+from fleet.machine.target import parse, way
 from fleet.model import HERE, Machine, Seen, Wish
 from fleet.views import Returned
 
@@ -49,6 +49,7 @@ class Tomb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         host_key: by which it proves that it is the one; empty where it was never pinned.
         agents: that lived on it.
         forgotten: when (RFC 3339, UTC).
+        jump: the jump hosts on the way to it; written where there are any.
     """
 
     version: int = FORMAT
@@ -60,6 +61,7 @@ class Tomb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     host_key: str = ""
     agents: tuple[str, ...] = ()
     forgotten: str = ""
+    jump: str = ""
 
     @property
     def stem(self) -> str:
@@ -70,7 +72,7 @@ class Tomb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def machine(self) -> Machine:
         """How it was reached."""
-        return Machine(address=self.address, user=self.user, port=self.port, id=self.id)
+        return Machine(address=self.address, user=self.user, port=self.port, id=self.id, jump=self.jump)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def find(folder: Path, name: str) -> Tomb:
 def bury(folder: Path, name: str, machine: Machine, agents: Iterable[str], host_key: str) -> Tomb:
     """Write the tombstone of a machine; one that an interrupted run has begun is completed."""
     tomb = Tomb(
-        name=name, address=machine.address, user=machine.user, port=machine.port, id=machine.id,
+        name=name, address=machine.address, user=machine.user, port=machine.port, id=machine.id, jump=machine.jump,
         host_key=host_key, agents=tuple(sorted(agents)), forgotten=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     )  # fmt: skip
     path = _path(folder, tomb)
@@ -139,7 +141,8 @@ def bury(folder: Path, name: str, machine: Machine, agents: Iterable[str], host_
         before = _read(path)
         merged = tuple(sorted({*before.agents, *tomb.agents}))
         tomb = msgspec.structs.replace(tomb, agents=merged, host_key=host_key or before.host_key)
-    rows = [f"{key}: {msgspec.json.encode(value).decode()}\n" for key, value in msgspec.to_builtins(tomb).items()]
+    told = {key: value for key, value in msgspec.to_builtins(tomb).items() if value or key != "jump"}
+    rows = [f"{key}: {msgspec.json.encode(value).decode()}\n" for key, value in told.items()]
     replace(path, "".join(rows).encode())
     return tomb
 
@@ -170,8 +173,8 @@ def answers(port: Port) -> bool:
 @contextmanager
 def awake(tombs: Sequence[Tomb], wish: Wish, visit: Callable[[Tomb], Port]) -> Generator[Callable[[], list[Returned]]]:
     """Knock at the graves while the block lasts; yield what waits for, and returns, those who answered."""
-    taken = {machine.address for machine in wish.machines.values()}
-    graves = [tomb for tomb in tombs if tomb.address not in taken | {HERE}]
+    taken = {(machine.address, machine.jump) for machine in wish.machines.values()}
+    graves = [tomb for tomb in tombs if (tomb.address, tomb.jump) not in taken | {(HERE, "")}]
     with ThreadPoolExecutor(1, "clawrack-graves") as pool:
         later = pool.submit(many, lambda tomb: _knock(tomb, visit), graves)
         yield lambda: [found for found in later.result() if isinstance(found, Returned)]
@@ -194,7 +197,8 @@ def _lives(wish: Wish, agent: str, machine: str) -> bool:
 
 def _knock(tomb: Tomb, visit: Callable[[Tomb], Port]) -> Returned | None:
     try:
-        socket.create_connection((tomb.address, tomb.port), _KNOCK).close()
+        if not tomb.jump:  # what is behind a jump host can be knocked at from there alone
+            socket.create_connection((tomb.address, tomb.port), _KNOCK).close()
     except OSError:
         return None
     try:
@@ -236,6 +240,7 @@ def _plain(tomb: Tomb, where: str) -> None:
     for agent in tomb.agents:
         agent_name(agent, where)
     parse(f"{tomb.user}@[{tomb.address}]:{tomb.port}", where)
+    way(tomb.jump, where)
 
 
 def _path(folder: Path, tomb: Tomb) -> Path:

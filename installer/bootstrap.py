@@ -6,7 +6,8 @@ key. The connection that a person opened lasts until a second one, by our key al
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fleet.base.errors import ActionFailed, Refused, Unreachable
@@ -53,6 +54,8 @@ class Visit:
         key: this controller's key.
         pins: the host keys that are trusted.
         with_key: a key of the person's that opens the login now, instead of a password.
+        rights: what our key may do there, as authorized_keys says it; empty for all that the login may.
+        at: returns the target of a place that was pinned, its jump hosts open.
     """
 
     name: str
@@ -60,6 +63,8 @@ class Visit:
     key: ControllerKey
     pins: Pins
     with_key: PersonKey | None = None
+    rights: str = ""
+    at: Callable[[str], Target] = Target.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Met:
         known: whether the host key is pinned already.
         ours: whether our key alone opens it already.
         asked: the login's password, where it was or will be needed.
+        port_by_ssh: the same connection without root's rights: what others are reached through.
     """
 
     visit: Visit
@@ -81,25 +87,33 @@ class Met:
     known: bool
     ours: bool
     asked: "_Once"
+    port_by_ssh: SshPort
 
-    def stay(self, listener: Listener) -> Port:
+    def stay(self, listener: Listener, target: Target | None = None) -> Port:
         """Pin the host key, install our key and prove it; return the machine, reached by our key from now on.
+
+        Args:
+            listener: told of it.
+            target: how it is reached from now on, where that is another way than it was met by: its jump hosts
+                are passed by our key then.
 
         Raises:
             ActionFailed: our key could not be installed, or does not open the login.
             Unreachable: the wire was cut.
         """
-        visit = self.visit
+        visit = self.visit if target is None else replace(self.visit, target=target)
         if not self.known:
             visit.pins.pin(visit.name, visit.target, self.host_key)
-        if self.ours:
+        if self.ours and target is None:
             listener(Event(kind="already", subject=visit.name, step="step.key"))
             return self.port
         started = time.monotonic()
         listener(Event(kind="begun", subject=visit.name, step="step.key"))
-        _install(self.port, visit.key)
+        if not self.ours:
+            _install(self.port, visit)
         ours = SshPort(visit.name, visit.target, KeyLogin(visit.key), self.host_key)
         if not _opens(ours):
+            withdraw(self.port, visit.key)  # a key that opens nothing is left nowhere
             raise ActionFailed("bootstrap.key_not_taken", where=visit.name, user=visit.target.user)
         self.port.close()  # not before the second connection has worked
         listener(Event(kind="done", subject=visit.name, step="step.key", elapsed=time.monotonic() - started))
@@ -123,7 +137,7 @@ def meet(visit: Visit, answers: Answers) -> Met:
         login = _login(visit, asked)
         port = SshPort(visit.name, visit.target, login, host_key)
         port.connect()  # the one attempt
-    return Met(visit, host_key, _rising(visit, port, login, host_key, asked), known, ours, asked)
+    return Met(visit, host_key, _rising(visit, port, login, host_key, asked), known, ours, asked, port)
 
 
 def _rising(visit: Visit, port: Port, login: Login, host_key: HostKey, asked: "_Once") -> Port:
@@ -162,7 +176,7 @@ def trust(visit: Visit, answers: Answers) -> tuple[HostKey, bool]:
     vouched = answers.vouches(shown)
     if vouched is False:
         raise Refused("hostkey.not_that_one", where=visit.target.place, shown=shown.fingerprint)
-    verdict: Verdict = visit.pins.settle(visit.name, visit.target, shown)
+    verdict: Verdict = visit.pins.settle(visit.name, visit.target, shown, at=visit.at)
     if not vouched:
         _ask(visit, shown, verdict, answers)
     return shown, isinstance(verdict, Known)
@@ -219,8 +233,8 @@ def _opens(port: SshPort) -> bool:
         raise
 
 
-def _install(door: Port, key: ControllerKey) -> None:
-    ran = remote.run(door, "authorize.sh", "add", key.public, root=False)
+def _install(door: Port, visit: Visit) -> None:
+    ran = remote.run(door, "authorize.sh", "add", visit.key.public, visit.rights, root=False)
     if ran.code:
         reason = remote.answers(ran.out).get("reason") or remote.last_words(ran)
         raise ActionFailed("bootstrap.key_not_installed", where=door.name, reason=reason)

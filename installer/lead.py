@@ -252,6 +252,8 @@ class Lead:
         def tell(step: str, **params: str) -> None:
             listen(Event(kind="note", subject=there.name, step=step, params=params))
 
+        for gate in there.passes:
+            tell("setup.would.pass", gate=gate)
         if there.name in wish.machines:
             for action in self._tools.fleet.plan(part(wish, there.name)).actions:
                 tell("setup.would.action", does=say(action.step, **_named(action)), why=say(action.reason))

@@ -3,23 +3,24 @@
 import getpass
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fleet.base.event import Listener
 from fleet.base.names import machine_name
 from fleet.base.secret import Secret
-from fleet.machine import hostkey
+from fleet.machine import hostkey, jump
 from fleet.machine.hostkey import HostKey
+from fleet.machine.jump import Gates, Through
 from fleet.machine.keys import ControllerKey, PersonKey
 from fleet.machine.local import LocalPort
 from fleet.machine.pins import Moved, Pins, Unknown
 from fleet.machine.port import Port
-from fleet.machine.target import Target, parse
+from fleet.machine.target import Target, parse, via, way
 from fleet.model import HERE, Machine, Wish
-from installer import rising
+from installer import rising, rootkey
 from installer.answers import Answers
-from installer.bootstrap import Visit, meet
+from installer.bootstrap import Met, Visit, meet
 from installer.wizard.interview import Interview
 from installer.wizard.question import NO, Question, yes_or_no
 
@@ -35,12 +36,18 @@ class Reached:
         machine: how it is reached.
         port: of it; ``root=True`` asks for a password when it must.
         stay: makes our key open it, where it is another computer, and returns it by that key.
+        host_key: that it showed; None for this computer.
+        passes: the jump hosts that do not know our key yet, as ``user@address:port``.
     """
 
     name: str
     machine: Machine
     port: Port
     stay: Callable[[Listener], Port]
+    host_key: HostKey | None = None
+    passes: tuple[str, ...] = ()
+    become_root: Callable[[Listener], Port] | None = None
+    """Makes our key open root instead, where the login's rights would not last; None on this computer."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class Person:
             "kind": shown.kind,
             "typed": self.answers.machine,
         }
+        if isinstance(verdict, Moved) and self.answers.moved:
+            return True
         if isinstance(verdict, Moved):
             return self.asks.confirm(yes_or_no("moved", default=NO, machine=verdict.name, old=verdict.old, **facts))
         return self.asks.confirm(yes_or_no("host_key", default=NO, **facts))
@@ -75,14 +84,44 @@ class Person:
         return self.answers.password or self.asks.secret(Question(id="password", form="secret", params=facts))
 
 
-def reach(answers: Answers, asks: Interview, wish: Wish, door: tuple[ControllerKey, Pins]) -> Reached:
+@dataclass(frozen=True)
+class AtGate(Person):
+    """Speaks for the person at a jump host."""
+
+    def vouches(self, shown: HostKey) -> bool | None:
+        """Return whether this is one of the keys whose fingerprints were told beforehand; None where none was."""
+        told = self.answers.jump_fingerprint.split(",")
+        return any(_same(one, shown.fingerprint) for one in told) if any(told) else None
+
+    def password(self, user: str, place: str) -> Secret | None:
+        """Return the password of a jump host's login, asked once."""
+        facts = {"user": user, "place": place, "typed": self.answers.jump}
+        return self.answers.jump_password or self.asks.secret(Question(id="jump_password", form="secret", params=facts))
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What opens machines.
+
+    Attributes:
+        key: this controller's key.
+        pins: the host keys that are trusted.
+        gates: the jump hosts, by our key.
+    """
+
+    key: ControllerKey
+    pins: Pins
+    gates: Gates
+
+
+def reach(answers: Answers, asks: Interview, wish: Wish, doors: Doors) -> Reached:
     """Reach the machine of the answers; nothing is written before `Reached.stay`.
 
     Args:
-        answers: ``machine`` says which.
+        answers: ``machine`` says which, ``jump`` through which others.
         asks: whoever confirms a host key and knows a password.
         wish: the fleet, whose machines keep their names.
-        door: this controller's key, and the host keys that are trusted.
+        doors: what opens machines.
 
     Raises:
         ClawrackError: as `meet` says.
@@ -90,16 +129,60 @@ def reach(answers: Answers, asks: Interview, wish: Wish, door: tuple[ControllerK
     person = Person(answers, asks)
     if answers.machine == HERE:
         return _here(person, wish)
-    key, pins = door
     known = wish.machines.get(answers.machine)
-    target = Target(known.address, known.port, known.user) if known else parse(answers.machine)
-    name = _name(target, wish, pins)
+    typed = Target(known.address, known.port, known.user) if known else parse(answers.machine)
+    hops = way(answers.jump or (known.jump if known else ""))
     theirs = PersonKey(Path(answers.key)) if answers.key else None
     if theirs:
         _ = theirs.private  # a key that cannot be read is told before anything is sent
-    met = meet(Visit(name, target, key, pins, theirs), person)
-    machine = Machine(address=target.address, port=target.port, user=target.user)
-    return Reached(name, machine, met.port, met.stay)
+    passed = _passed(hops, AtGate(answers, asks), doors, None if answers.jump_password else theirs)
+    target = replace(typed, via=via(hops), gate=Through(passed[-1].port_by_ssh) if passed else None)
+    visit = Visit(_name(target, wish, doors.pins), target, doors.key, doors.pins, theirs, at=_asker(doors, passed))
+    met = meet(visit, person)
+    machine = Machine(address=target.address, port=target.port, user=target.user, jump=target.via)
+
+    def onward(listener: Listener) -> Target | None:
+        for gate in passed:
+            gate.stay(listener)
+        return replace(target, gate=doors.gates.through(hops)) if passed else None
+
+    def stay(listener: Listener) -> Port:
+        return met.stay(listener, onward(listener))
+
+    def become_root(listener: Listener) -> Port:
+        return rootkey.become_root(met, listener, onward(listener))
+
+    new = tuple(str(gate.visit.target) for gate in passed if not gate.ours)
+    return Reached(visit.name, machine, met.port, stay, met.host_key, new, become_root)
+
+
+def _passed(hops: tuple[Target, ...], person: AtGate, doors: Doors, theirs: PersonKey | None) -> list[Met]:
+    """Meet jump hosts one after another, each through those before it; nothing is written."""
+    passed: list[Met] = []
+    for hop in hops:
+        target = replace(hop, gate=Through(passed[-1].port_by_ssh) if passed else None)
+        visit = Visit(jump.pin_name(hop), target, doors.key, doors.pins, theirs, rights=jump.RIGHTS)
+        passed.append(meet(visit, person))
+    return passed
+
+
+def _asker(doors: Doors, passed: list[Met]) -> Callable[[str], Target]:
+    """Return what opens the jump hosts of an old place: those just passed, others by our key."""
+    open_now = {via(way(_whole(gate))): Through(gate.port_by_ssh) for gate in passed}
+
+    def at(place: str) -> Target:
+        old = Target.at(place)
+        if not old.via:
+            return old
+        return replace(old, gate=open_now.get(old.via) or doors.gates.through(way(old.via)))
+
+    return at
+
+
+def _whole(gate: Met) -> str:
+    """Return a jump host with those before it, as a ``via`` says them."""
+    target = gate.visit.target
+    return f"{target.via},{target.user}@{target.own_place}".removeprefix(",")
 
 
 def _here(person: Person, wish: Wish) -> Reached:
@@ -111,7 +194,7 @@ def _here(person: Person, wish: Wish) -> Reached:
 def _name(target: Target, wish: Wish, pins: Pins) -> str:
     """Return the machine's name: by its place, else by its host key where it moved, else made from its address."""
     for name, machine in wish.machines.items():
-        if (machine.address, machine.port) == (target.address, target.port):
+        if (machine.address, machine.port, machine.jump) == (target.address, target.port, target.via):
             return name
     verdict = pins.judge("", target, hostkey.fetch(target))
     if isinstance(verdict, Moved) and verdict.name in wish.machines:

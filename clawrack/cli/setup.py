@@ -37,6 +37,11 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     accept_new_host_key: Annotated[bool, typer.Option("--accept-new-host-key")] = False,
     image_source: Annotated[Source | None, typer.Option("--image-source", metavar="auto|registry|build")] = None,
     firewall: Annotated[Firewall | None, typer.Option("--firewall", metavar="keep|ssh-only|off")] = None,
+    jump: Annotated[str, typer.Option("--jump", metavar="USER@ADDRESS[:PORT]")] = "",
+    jump_password_stdin: Annotated[bool, typer.Option("--jump-password-stdin")] = False,
+    jump_fingerprint: Annotated[str, typer.Option("--jump-fingerprint", metavar="SHA256:…")] = "",
+    moved: Annotated[bool, typer.Option("--moved")] = False,
+    harden: Annotated[bool, typer.Option("--harden")] = False,
     os: Annotated[str, typer.Option("--os", metavar="SYSTEM")] = "",
     hardware: Annotated[str, typer.Option("--hardware", metavar="SORT")] = "",
     bundle: Annotated[Path | None, typer.Option("--bundle", metavar="FILE")] = None,
@@ -52,9 +57,12 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
         "firewall": firewall,
         "bundle": bundle, "os": os, "hardware": hardware,
         "password": piped_secret() if password_stdin else None,
+        "jump": jump, "jump_password": piped_secret() if jump_password_stdin else None,
+        "jump_fingerprint": jump_fingerprint, "moved": moved, "harden": harden,
     }  # fmt: skip
     told = [gather(flags, environ, of_one) for of_one in (from_file(answers) if answers else [{}])]
-    environ.pop(variable("password"), None)  # no program that we start needs it
+    for secret in ("password", "jump_password"):
+        environ.pop(variable(secret), None)  # no program that we start needs it
     if len(told) > 1:
         _several(told, as_json=json)
     else:

@@ -7,8 +7,9 @@ word, by ``pin``, changes the file.
 import contextlib
 import fcntl
 import os
+import re
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from fleet.machine.target import Target
 
 VERSION = formats.FORMATS["hosts"]
 _LARGEST = 16 << 20
+_LOGINS = re.compile(r"[^,@]+@")
 
 
 class _Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +65,7 @@ class Moved:
 
     Attributes:
         name: the machine that the key was pinned for.
-        old: the place it was pinned at.
+        old: the place it was pinned at; empty where another machine has it by now.
         fingerprint: of the key.
     """
 
@@ -121,27 +123,45 @@ class Pins:
         pin = _find(pins, name, target.place)
         if pin and pin.key != str(shown):
             return Changed(hostkey.parse(pin.key).fingerprint, shown.fingerprint)
-        if same and same.place == target.place:
+        if same and _one_place(same.place, target):
             return Known()
         if same:
             return Moved(same.name, same.place, shown.fingerprint)
         return Unknown(shown.fingerprint)
 
-    def settle(self, name: str, target: Target, shown: HostKey, *, timeout: float = 5.0) -> Verdict:
+    def settle(
+        self,
+        name: str,
+        target: Target,
+        shown: HostKey,
+        *,
+        at: Callable[[str], Target] = Target.at,
+        timeout: float = 5.0,
+    ) -> Verdict:
         """Judge, and where a known key shows up at a new place, ask the old place too.
 
         If it still answers with the same key there, both are marked, so that both stop.
+
+        Args:
+            name: of the machine.
+            target: where it is now.
+            shown: the key that it shows.
+            at: returns the target of a place, its jump hosts open.
+            timeout: seconds for asking the old place.
         """
         verdict = self.judge(name, target, shown)
-        if isinstance(verdict, Moved) and _answers_with(shown, verdict.old, timeout):
+        if isinstance(verdict, Moved) and verdict.old and _answers_with(shown, at(verdict.old), timeout):
             self._mark_twice(str(shown), target.place)
             return Twice(verdict.name, verdict.old, verdict.fingerprint)
         return verdict
 
     def pin(self, name: str, target: Target, key: HostKey) -> None:
-        """Vouch for a key: the machine is known by it from now on, at this place, and no other machine is."""
+        """Vouch for a key: the machine is known by it from now on, at this place, and no other machine is.
+
+        A machine that was known there keeps its key, so that it is known again where it went.
+        """
         with self._changing() as pins:
-            kept = [pin for pin in pins if pin.name != name and pin.key != str(key) and pin.place != target.place]
+            kept = [_away(pin, target.place) for pin in pins if pin.name != name and pin.key != str(key)]
             self._write([*kept, _Pin(name, target.place, str(key))])
 
     def forget(self, name: str) -> None:
@@ -212,8 +232,24 @@ def _find(pins: list[_Pin], name: str, place: str) -> _Pin | None:
     return by_name or next((pin for pin in pins if pin.place == place), None)
 
 
-def _answers_with(key: HostKey, place: str, timeout: float) -> bool:
+def _away(pin: _Pin, place: str) -> _Pin:
+    """Return a pin as it is once its place is another machine's."""
+    return msgspec.structs.replace(pin, place="") if pin.place == place else pin
+
+
+def _one_place(pinned: str, target: Target) -> bool:
+    """Return whether a place is the target's: who logs in to its jump hosts is nobody's business.
+
+    One address with jump hosts and without is one place too, where the key is the same: another way to it.
+    """
+    old = Target.at(pinned)
+    if old.own_place != target.own_place:
+        return False
+    return not (old.via and target.via) or _LOGINS.sub("", old.via) == _LOGINS.sub("", target.via)
+
+
+def _answers_with(key: HostKey, old: Target, timeout: float) -> bool:
     try:
-        return hostkey.fetch(Target.at(place), timeout, key.kind) == key
+        return hostkey.fetch(old, timeout, key.kind) == key
     except ClawrackError:
         return False

@@ -147,13 +147,21 @@ class SshPort:
 
     def dial(self, address: str, port: int, timeout: float = 10.0) -> ProcessSocket:
         """Connect from the machine to a TCP port that it can reach; see Port."""
+        return ProcessSocket(self.through(address, port, timeout), self._name, timeout)
+
+    def through(self, address: str, port: int, timeout: float) -> Stream:
+        """Open a channel to a TCP port that the machine can reach.
+
+        Raises:
+            Refused: it forwards nothing.
+            Unreachable: it cannot reach that, or is not there itself.
+        """
         try:
-            stream = self._open("direct-tcpip", transport.tcp_target(address, port), timeout)
+            return self._open("direct-tcpip", transport.tcp_target(address, port), timeout)
         except transport.NotOpened as error:
             if error.code == transport.PROHIBITED:
                 raise Refused("ssh.forwarding_off", where=self._name) from error
             raise Unreachable("wire.no_dial", where=self._name, address=address, port=port) from error
-        return ProcessSocket(stream, self._name, timeout)
 
     def connect(self, deadline: Deadline | None = None) -> opening.Link:
         """Return the connection, opened now if there is none that lives.

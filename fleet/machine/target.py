@@ -1,7 +1,9 @@
-"""Where a machine is reached: ``user@address:port``, as a person writes it."""
+"""Where a machine is reached: ``user@address:port``, as a person writes it, and through which others."""
 
 import re
-from dataclasses import dataclass
+import socket
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from fleet.base.errors import BadInput
 
@@ -16,30 +18,55 @@ _WRITTEN = re.compile(
 )
 
 
+_VIA = " via "
+
+
+class Gate(Protocol):
+    """A jump host that is open: what others are reached through."""
+
+    def reach(self, address: str, port: int, timeout: float) -> socket.socket:
+        """Connect to what the jump host can reach; names are resolved there.
+
+        Raises:
+            Unreachable, Refused: there is no way through it.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An SSH server and the login on it.
 
     Attributes:
-        address: host name or IP address.
+        address: host name or IP address, as the last jump host knows it.
         port: TCP port, 1 to 65535.
         user: the login's name.
+        via: the jump hosts on the way, ``user@address:port``, comma separated in their order; empty for none.
+        gate: opens the last of them; without it nothing that has a ``via`` is ever connected to.
     """
 
     address: str
     port: int = SSH_PORT
     user: str = "root"
+    via: str = ""
+    gate: Gate | None = field(default=None, compare=False, repr=False)
 
     @property
-    def place(self) -> str:
+    def own_place(self) -> str:
         """The address with its port, as known_hosts writes it: ``[10.0.0.7]:2222``, or bare at port 22."""
         return self.address if self.port == SSH_PORT else f"[{self.address}]:{self.port}"
 
+    @property
+    def place(self) -> str:
+        """Its own place, and the way to it: behind another jump host the same address is another machine."""
+        return f"{self.own_place}{_VIA}{self.via}" if self.via else self.own_place
+
     @classmethod
     def at(cls, place: str) -> "Target":
-        """Return the target of a place, as ``place`` writes it; the user is nobody's."""
-        address, bracket, port = place.removeprefix("[").partition("]:")
-        return cls(address, int(port)) if bracket else cls(place)
+        """Return the target of a place, as ``place`` writes it; the user is nobody's, and no gate is open."""
+        own, _, via = place.partition(_VIA)
+        address, bracket, port = own.removeprefix("[").partition("]:")
+        return cls(address, int(port), via=via) if bracket else cls(own, via=via)
 
     def __str__(self) -> str:
         return f"{self.user}@{self.place}"
@@ -60,3 +87,21 @@ def parse(text: str, where: str = "") -> Target:
     if not _USER.fullmatch(user) or not _ADDRESS.fullmatch(address) or not 0 < port < 1 << 16:
         raise BadInput("target.unclear", where=where, text=text)
     return Target(address, port, user)
+
+
+def way(text: str, where: str = "") -> tuple[Target, ...]:
+    """Return the jump hosts of ``user@address:port,…`` in their order, each with those before it.
+
+    Raises:
+        BadInput: one of them is not an address that could exist.
+    """
+    hops: tuple[Target, ...] = ()
+    for written in filter(None, (part.strip() for part in text.split(","))):
+        hop = parse(written, where)
+        hops = (*hops, Target(hop.address, hop.port, hop.user, via=via(hops)))
+    return hops
+
+
+def via(hops: tuple[Target, ...]) -> str:
+    """Return jump hosts as a ``via`` says them, always in one way of writing."""
+    return ",".join(f"{hop.user}@{hop.own_place}" for hop in hops)

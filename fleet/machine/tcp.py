@@ -29,8 +29,10 @@ class WireSocket(socket.socket):
     """
 
     def __init__(self, plain: socket.socket) -> None:
-        super().__init__(plain.family, plain.type, plain.proto, plain.detach())
-        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        family = plain.family
+        super().__init__(family, plain.type, plain.proto, plain.detach())
+        if family != socket.AF_UNIX:  # which ends at a jump host's pump
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._ahead = b""
         self.heard = time.monotonic()
 
@@ -61,11 +63,15 @@ class WireSocket(socket.socket):
 
 
 def connect(target: Target, timeout: float) -> WireSocket:
-    """Connect to the target's address and port.
+    """Connect to the target's address and port, through its jump hosts where it has any.
 
     Raises:
         Unreachable: no such host, nobody listens, no route, or no answer in ``timeout`` seconds.
     """
+    if target.gate:
+        return WireSocket(target.gate.reach(target.address, target.port, timeout))
+    if target.via:  # never past its jump hosts: another machine has that address here
+        raise Unreachable("jump.shut", where=target.place, via=target.via)
     try:
         return WireSocket(socket.create_connection((target.address, target.port), timeout))
     except (socket.gaierror, UnicodeError) as error:

@@ -1,6 +1,8 @@
 #!/bin/sh
-# Our key opens this login: authorize.sh look|add|remove PUBLIC-KEY-LINE
+# Our key opens this login: authorize.sh look|add|remove PUBLIC-KEY-LINE [RIGHTS]
 #   look    `there=1` where it does already      add     the line once, at the end      remove  the line, nothing else
+# With RIGHTS (`restrict,port-forwarding`) our key may do that much and no more; without, a line of ours that had them
+# loses them.
 # `path=` the file that sshd reads. What a person wrote there stays byte for byte, but for the final newline it lacked.
 # A file or folder that we had to make says so in a comment of its own, so that removal knows.
 set -eu
@@ -10,6 +12,7 @@ made="# clawrack made this file"
 made_folder="# clawrack made this folder"
 verb=$1
 key=$2
+rights=${3:-}
 # type and key, without the comment
 bare=$(printf '%s' "$key" | cut -d ' ' -f 1,2)
 
@@ -19,6 +22,9 @@ place() {
     if [ "$(id -u)" = 0 ]; then
         told=$(sshd -T -C "user=$(id -un),host=localhost,addr=127.0.0.1" 2>/dev/null |
             sed -n 's/^authorizedkeysfile \([^ ]*\).*/\1/p')
+    else # sshd tells root alone; its files mostly tell everybody, and the first value counts
+        told=$(cat /etc/ssh/sshd_config.d/*.conf /etc/ssh/sshd_config 2>/dev/null |
+            sed -n 's/^[[:space:]]*[Aa]uthorized[Kk]eys[Ff]ile[[:space:]=]*"*\([^ "]*\).*/\1/p' | head -n 1)
     fi
     told=$(printf '%s' "${told:-.ssh/authorized_keys}" | sed "s,%h,$HOME,g;s,%u,$(id -un),g;s,%%,%,g")
     case $told in
@@ -30,6 +36,8 @@ place() {
 
 there() { [ -f "$file" ] && grep -F -- "$bare" "$file" | grep -qv '^[[:space:]]*#'; }
 
+plain() { grep -F -- "$bare" "$file" | grep -q '^ssh-'; }
+
 add() {
     folder=${file%/*}
     fresh=""
@@ -39,7 +47,7 @@ add() {
     # sshd passes over a file that others could write
     case $folder in "$HOME"/*) chmod go-w "$HOME" "$folder" ;; esac
     [ -s "$file" ] && [ "$(tail -c 1 "$file" | tr -d '\n' | wc -c)" -ne 0 ] && echo >>"$file"
-    { [ -z "$fresh" ] || echo "$fresh"; printf '%s\n' "$key"; } >>"$file"
+    { [ -z "$fresh" ] || echo "$fresh"; printf '%s\n' "${rights:+$rights }$key"; } >>"$file"
     chmod go-w "$file"
     if command -v restorecon >/dev/null 2>&1; then restorecon -F "$folder" "$file" 2>/dev/null || :; fi
     sync
@@ -65,7 +73,11 @@ if [ -z "$file" ]; then
 fi
 echo "path=$file"
 case $verb in
-add) if there; then echo there=1; else add; fi ;;
+add)
+    # a machine that we only passed through is one of ours now
+    if [ -z "$rights" ] && there && ! plain; then remove; fi
+    if there; then echo there=1; else add; fi
+    ;;
 remove) if there; then remove; fi ;;
 look) if there; then echo there=1; fi ;;
 esac
