@@ -8,7 +8,7 @@ word is answered as a shell answers it does the probe follow, as an argument; st
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -71,6 +71,10 @@ class Facts:
     def said(self, key: str) -> bool:
         """Return whether a value is there and is no word for no."""
         return self.get(key).lower() not in _NO
+
+    def of_root(self) -> "Facts":
+        """Return the same of root's login, where root is another than the one who looked."""
+        return replace(self, values=MappingProxyType({**self.values, "uid": "0", "user": "root", "sudo": "root"}))
 
     def tool(self, name: str) -> str:
         """Return where a program is, empty where it is not."""

@@ -19,11 +19,14 @@ from fleet.base.words import say
 from fleet.kinds import kind
 from fleet.model import Agent, Wish, free_page
 from installer.answers import Answers, Receipt
+from installer.detect import detect
 from installer.detect.doubts import said
 from installer.facts import Facts
+from installer.families import root_only
 from installer.lead import Lead, Looked, Tools, part
 from installer.provision import prepare
 from installer.reach import Reached
+from installer.rootkey import ROOT
 from installer.wizard.interview import Interview
 
 if TYPE_CHECKING:
@@ -67,9 +70,18 @@ class _Run:
     def carried_out(self, looked: Looked) -> Receipt:
         """Do it all."""
         brought = self.brought(looked)
-        there = replace(looked.there, port=looked.there.stay(self.listen))
-        changed = bool(self.prepared(there, looked, brought))
-        return self.deployed(self.written(replace(looked, there=there)), looked.agent, changed=changed)
+        looked = self.stayed(looked)
+        changed = bool(self.prepared(looked.there, looked, brought))
+        return self.deployed(self.written(looked), looked.agent, changed=changed)
+
+    def stayed(self, looked: Looked) -> Looked:
+        """Have our key open the machine from now on: the login, or root where the login's rights would not last."""
+        there = looked.there
+        if not there.become_root or not root_only(looked.facts, detect(looked.facts)):
+            return replace(looked, there=replace(there, port=there.stay(self.listen)))
+        machine = structs.replace(there.machine, user=ROOT)
+        there = replace(there, machine=machine, port=there.become_root(self.listen))
+        return replace(looked, there=there, facts=looked.facts.of_root())
 
     def prepared(self, there: Reached, looked: Looked, brought: "Bundle | None") -> list[str]:
         """Make the machine ready; return what that took."""

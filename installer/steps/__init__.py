@@ -26,4 +26,7 @@ _BY_ROOT: tuple[Step, ...] = (Vendor(), Guard(), RootKey())
 
 def steps_of(facts: Facts) -> tuple[Step, ...]:
     """Return the steps for a machine, in order."""
-    return _ON_A_NAS if made_by(detect(facts)) else STEPS
+    family = made_by(detect(facts))
+    if family is None:
+        return STEPS
+    return _BY_ROOT if family.login == "root" else _ON_A_NAS

@@ -3,7 +3,7 @@
 from fleet.base.errors import Refused
 from installer import remote
 from installer.detect import detect
-from installer.families import ground, vendor
+from installer.families import ground, root_only, vendor
 from installer.steps.step import Machine, Removal, Say, Tell
 
 
@@ -38,6 +38,26 @@ class Vendor:
 
     def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
         """Do nothing: it was there before us, and stays."""
+
+
+class RootKey:
+    """Our key opens root; that is done when we stay, so here it only tells."""
+
+    name = "step.root_key"
+
+    def check(self, machine: Machine) -> bool:
+        """Return whether we come as root."""
+        return not root_only(machine.facts, detect(machine.facts))
+
+    def verify(self, machine: Machine) -> bool:
+        """Return whether we come as root."""
+        return self.check(machine)
+
+    def apply(self, machine: Machine, say: Say) -> None:
+        """Do nothing: see ``installer.rootkey``."""
+
+    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
+        """Do nothing: our key is taken off last, whoever it opens."""
 
 
 _ABSENT = 20
