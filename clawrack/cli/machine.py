@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from clawrack.cli import leaving, shell, show
+from clawrack.cli import handing, leaving, shell, show
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
 from clawrack.cli.shell import Command, Listing
@@ -87,3 +87,17 @@ def remove(  # noqa: PLR0913 - a machine is left in several ways
         yes=yes, json=json,
     )  # fmt: skip
     leaving.run(open_fleet(), typed)
+
+
+@app.command(cls=Verb)
+def handover(  # noqa: PLR0913 - a machine is handed over in several ways
+    name: Name,
+    *,
+    way: handing.HowOption = None,
+    receipt: handing.ReceiptFile = None,
+    password_stdin: leaving.PasswordStdin = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Give a machine to its owner: no access of ours stays, and nothing of it here."""
+    handing.run(handing.Typed(name=name, way=way, receipt=receipt, password_stdin=password_stdin, yes=yes, json=json))

@@ -4,7 +4,8 @@
 and what proves it are new connections, which must be refused.
 """
 
-from installer.handover.operator import Operator, Parting, Way
+from installer.handover.operator import Operator, Parting
 from installer.handover.over import Handed, hand_over, prove
+from installer.receipt.form import Way
 
 __all__ = ["Handed", "Operator", "Parting", "Way", "hand_over", "prove"]

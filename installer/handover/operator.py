@@ -1,14 +1,10 @@
 """Whoever set a machine up, and how they part from it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from fleet.base.secret import Secret
 from fleet.machine.hostkey import HostKey
-
-Way = Literal["rotate", "off", "remove", "never"]
-"""What becomes of the password: ``rotate``: its owner has typed another; ``off``: SSH takes no passwords any more;
-``remove``: the whole login goes, for it was made only for this; ``never``: the operator never had one."""
+from installer.receipt.form import Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,9 @@ from fleet.site import held
 from installer.handover import owner
 from installer.handover.knock import Knocker
 from installer.handover.operator import Operator, Parting
-from installer.receipt.form import Access, Changes, Password
+from installer.receipt.form import Access, Changes, Password, Way
+
+_PROVEN: dict[Way, Password] = {"rotate": "rotated", "off": "off", "remove": "removed", "never": "never"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +56,23 @@ def hand_over(port: SshPort, operator: Operator, parting: Parting, listen: Liste
     return _HandOver(port, operator, parting, listen).done()
 
 
-def prove(port: SshPort, operator: Operator, listen: Listener) -> Access:
+def prove(port: SshPort, operator: Operator, parting: Parting, listen: Listener) -> Access:
     """Return what refused logins prove of a hand-over whose end nobody saw; nothing is changed.
 
     Args:
         port: the machine by this controller's key; it is not connected.
-        operator: whoever set it up; with ``password``, that is tried, too.
+        operator: whoever set it up; the password is tried where it is known.
+        parting: what became of the password.
         listen: told of everything.
 
     Raises:
-        ActionFailed: the key still opens the login (``handover.still_open``).
+        ActionFailed: the key still opens the login (``handover.still_open``), or the password does.
     """
     knocker = Knocker(port, operator.host_key, listen)
     at = knocker.key()
-    return Access(login=port.target.user, key="removed" if at else "unproven", proven=at)
+    later = knocker.password(operator.password) if at else ""
+    password = _PROVEN[parting.way] if later or parting.way == "never" else "unproven"
+    return Access(login=port.target.user, key="removed" if at else "unproven", password=password, proven=later or at)
 
 
 class _HandOver:

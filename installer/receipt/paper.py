@@ -24,9 +24,11 @@ def handed(receipt: Receipt, access: Access, changes: Changes, consent: Consent 
     named = structs.replace(receipt, access=access, changes=changes, consent=consent, question="", answer="")
     if not command:
         return structs.replace(named, talk="", stop="", remove="", leave="")
+    which = f" {receipt.agent}" if receipt.beside else ""
     return structs.replace(
-        named, talk=f'{command} ask "…"', stop=f"{command} stop", remove=f"{command} remove", leave=f"{command} remove"
-    )
+        named, talk=f'{command} ask{which} "…"', stop=f"{command} stop{which}", remove=f"{command} remove",
+        leave=f"{command} remove",
+    )  # fmt: skip
 
 
 def paper(receipt: Receipt, wrap: Wrap, *, colour: bool = False) -> list[str]:
@@ -50,16 +52,18 @@ def _parts(receipt: Receipt) -> Iterator[tuple[str, list[str]]]:
     yield say("receipt.title"), list(_made(receipt))
     heading = "receipt.use_there" if receipt.access else "receipt.use"
     yield say(heading), list(_use(receipt))
-    yield say("receipt.model_heading"), [_model(receipt)]
+    yield say("receipt.model_heading"), [_model(receipt)] if receipt.agent else []
     yield say("receipt.changed_heading"), list(_changed(receipt.changes))
     yield say("receipt.access_heading"), list(_access(receipt.access))
     yield say("receipt.consent_heading"), list(_consent(receipt.consent))
 
 
 def _made(receipt: Receipt) -> Iterator[str]:
-    yield say("receipt.agent", agent=receipt.agent, kind=receipt.kind, version=receipt.version)
+    if receipt.agent:
+        yield say("receipt.agent", agent=receipt.agent, kind=receipt.kind, version=receipt.version)
     if receipt.image:
         yield say("receipt.image", image=_DIGEST.sub(r"\1…", receipt.image))
+    yield from receipt.beside
 
 
 def _use(receipt: Receipt) -> Iterator[str]:
@@ -110,7 +114,7 @@ def _consent(consent: Consent | None) -> Iterator[str]:
 
 def _squared(receipt: Receipt, wrap: Wrap, *, colour: bool) -> list[str]:
     """Return the square for a phone, and what it is."""
-    if not receipt.stop:
+    if not receipt.agent or not receipt.stop:
         return []
     text = say(
         "receipt.square_text", agent=receipt.agent, kind=receipt.kind, version=receipt.version, stop=receipt.stop,
