@@ -24,9 +24,6 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# Real agents are large and meters count time: these do not run beside one another.
-REAL='tests/rack/test_images_openclaw.py tests/rack/test_install_sh_whole.py tests/rack/test_the_thread.py
-    tests/rack/test_agent_open.py'
 LIMIT=3600 # seconds for one part
 
 say() { printf '%s\n' "$*"; }
@@ -181,15 +178,9 @@ everything() {
         say 'Left out: the test machines (tests/rack), because of --fast.'
         return
     fi
-    leave='' real=''
-    for file in $REAL; do
-        [ ! -e "$file" ] || { leave="$leave --ignore $file" real="$real $file"; }
-    done
-    # Machines wait more than they compute, and each test file has machines of its own.
-    # shellcheck disable=SC2086 # lists of words
-    tests rack tests/rack -n 3 --dist loadfile $leave
-    # shellcheck disable=SC2086
-    [ -z "$real" ] || tests openclaw $real
+    # Machines wait more than they compute, and each test file has machines of its own: tests/rack/conftest.py says
+    # which are begun first, and which never run beside one another.
+    tests rack tests/rack -n 4 --dist loadgroup --no-loadscope-reorder
 }
 
 leave_engine() {
