@@ -4,19 +4,20 @@ Where the machine's own package source does not do, mirrors are tried on the mac
 used for this once: its sources stay as they are. Which one it was is noted on the machine, and comes first next time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fleet.base.clean import pairs
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, TimedOut
 from installer import engines, job, mirrors, remote
 from installer.detect.architecture import architecture
+from installer.facts import Facts
 from installer.mirrors import measure
 from installer.mirrors.choose import ranked, told
 from installer.steps.step import NOTES, SAVED_NOTES, Machine, Removal, Say, Tell
 
 # What the engine makes beside its packages' own files; noted where it is not there before us.
-_MADE = (
+MADE = (
     "/var/lib/docker",
     "/var/lib/containerd",
     "/etc/docker",
@@ -62,7 +63,7 @@ class Packages:
             ActionFailed: no source has what is needed, or the packages do not install.
             TimedOut: somebody else held the package manager all the time.
         """
-        remote.ask(machine.port, "notes.sh", "first", NOTES, *_MADE)
+        remote.ask(machine.port, "notes.sh", "first", NOTES, *MADE)
         programs, busy = missing(machine)
         if busy:
             say("step.packages.waiting", {"holder": busy})
@@ -74,7 +75,7 @@ class Packages:
             ended = install.done(programs)
             programs, _ = missing(machine)
         if ended.code or programs:
-            raise _error(machine, ended, programs, install.tests)
+            raise error_of(machine.name, machine.facts, ended, programs, install.tests)
 
     def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
         """Leave Docker, and say so; or, where that was asked for, remove it if it is ours and nobody else uses it.
@@ -202,9 +203,18 @@ def _elsewhere(ended: job.Ended) -> bool:
     return ended.code == _UPDATE or (ended.code == _CANDIDATE and broken)
 
 
-def _error(machine: Machine, ended: job.Ended, programs: tuple[str, ...], tests: list[str]) -> ClawrackError:
-    """Return the error for a job's end, with the package manager's own last words as the reason."""
-    where, family = machine.name, _family(machine)
+def error_of(
+    where: str, facts: Facts, ended: job.Ended, programs: Sequence[str], tests: Sequence[str]
+) -> ClawrackError:
+    """Return the error for a job's end, with the package manager's own last words as the reason.
+
+    Args:
+        where: the machine.
+        facts: of it.
+        ended: the job that did not do it.
+        programs: that are missing still.
+        tests: of mirrors, in a few words, where there were any.
+    """
     told = {words[0]: " ".join(words[1:]) for words in ended.told}
     reason = told.get("mirror") or _reason(ended.log)
     if ended.code == _LOCK:
@@ -213,20 +223,20 @@ def _error(machine: Machine, ended: job.Ended, programs: tuple[str, ...], tests:
         return Refused("packages.removes", where=where, packages=told.get("removes", "?"))
     if ended.code == _KEY:
         return Refused("packages.foreign_key", where=where, found=told.get("key", "?"), wanted=engines.KEY)
-    key = _failure(ended.code, told, reason, family)
+    key = _failure(ended.code, told, reason, engines.of(facts))
     key = "packages.no_source" if tests and key == "packages.mirror" else key
     params = {"reason": reason, "package": told.get("missing", "?"), "programs": " ".join(programs)}
     return ActionFailed(key, where=where, tests=tests[-1] if tests else "-", **params)
 
 
-def _failure(code: int | None, told: Mapping[str, str], reason: str, family: engines.Family) -> str:
+def _failure(code: int | None, told: Mapping[str, str], reason: str, family: engines.Family | None) -> str:
     """Return the key of the text for a failed job."""
     if " 429 " in f" {reason} " or "Too Many Requests" in reason:
         return "packages.throttled"
     if code == _UPDATE or (code == _CANDIDATE and ("mirror" in told or "broken" in told)):
         return "packages.mirror"
     if code == _CANDIDATE:
-        return family.absent or "packages.absent"
+        return (family and family.absent) or "packages.absent"
     if "No space left" in reason or "enough free space" in reason:
         return "packages.no_room"
     if "stale" in told:
