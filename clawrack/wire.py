@@ -231,13 +231,14 @@ def _leave_gates(name: str, machine: Machine, listen: Listener) -> None:
             pins().forget(pin_name(hop))
 
 
-def hand_over(name: str, parting: "Parting", known: "Secret | None", listen: Listener) -> "Receipt":
+def hand_over(name: str, parting: "Parting", known: "Secret | None", login: str, listen: Listener) -> "Receipt":
     """Hand a machine of the fleet over to its owner, and forget it here; see `installer.handover.whole`.
 
     Args:
         name: of the machine.
         parting: what becomes of the password.
         known: the password that is known here, for the proof that it is refused.
+        login: which it opens; empty where that is the key's.
         listen: told of everything.
     """
     from installer.handover import Operator, whole  # noqa: PLC0415 - only one command needs it
@@ -250,7 +251,7 @@ def hand_over(name: str, parting: "Parting", known: "Secret | None", listen: Lis
         host_key = pins().key_of(name, target)
         if host_key is None:
             raise Refused("handover.not_ours", where=name, machine=name)
-        return Operator(holder=controller(), host_key=host_key, password=known)
+        return Operator(holder=controller(), host_key=host_key, password=known, login=login)
 
     traces = Traces(fleet.folder, places.state(), pins())
     return whole.handed_over(name, parting, whole.Hands(fleet.wish(), _port, operator, traces), listen)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fleet.model import Machine
     from installer.answers import Receipt
 
+LoginOption = Annotated[str, typer.Option("--login", metavar="USER")]
 HowOption = Annotated[Way | None, typer.Option("--way", metavar="rotate|off|remove|never")]
 ReceiptFile = Annotated[Path | None, typer.Option("--receipt", metavar="FILE")]
 _WAYS: tuple[Way, ...] = ("rotate", "off", "remove", "never")
@@ -34,6 +35,7 @@ class Typed:
 
     name: str
     way: Way | None
+    login: str
     receipt: Path | None
     password_stdin: bool
     yes: bool
@@ -61,8 +63,9 @@ def run(asked: Typed) -> None:
     from clawrack import wire  # noqa: PLC0415 - all that a machine is reached by; a help page does not wait for it
     from installer.handover import Parting  # noqa: PLC0415 - likewise
 
+    parting = Parting(way=way, new=new, language=language())
     with listening(as_json=asked.json) as listener:
-        receipt = wire.hand_over(asked.name, Parting(way=way, new=new, language=language()), known, listener)
+        receipt = wire.hand_over(asked.name, parting, known, asked.login, listener)
     _tell(receipt, asked)
     if receipt.access is None or receipt.access.key != "removed":
         raise Unreachable("handover.unproven", where=asked.name, machine=asked.name)
@@ -80,13 +83,17 @@ def _checked(asked: Typed) -> "Machine":
     return machine
 
 
+def _user(asked: Typed, machine: "Machine") -> str:
+    return asked.login or machine.user
+
+
 def _way(asked: Typed, machine: "Machine") -> Way:
     """Have a person say what becomes of the password."""
     if asked.json or asked.password_stdin or not at_terminal():
-        raise BadInput("handover.choose", where=asked.name, machine=asked.name, user=machine.user)
-    answer = typed(say("question.way", user=machine.user, machine=asked.name))
+        raise BadInput("handover.choose", where=asked.name, machine=asked.name, user=_user(asked, machine))
+    answer = typed(say("question.way", user=_user(asked, machine), machine=asked.name))
     if answer not in {"1", "2", "3", "4"}:
-        raise BadInput("handover.choose", where=asked.name, machine=asked.name, user=machine.user)
+        raise BadInput("handover.choose", where=asked.name, machine=asked.name, user=_user(asked, machine))
     return _WAYS[int(answer) - 1]
 
 
@@ -98,11 +105,12 @@ def _passwords(asked: Typed, machine: "Machine", way: Way) -> tuple[Secret | Non
         return piped_secret(), piped_secret() if way == "rotate" else None
     if asked.json or not at_terminal():
         return None, None
-    known = _hidden("question.known_password", machine.user)
+    user = _user(asked, machine)
+    known = _hidden("question.known_password", user)
     if way != "rotate":
         return known, None
-    new = _hidden("question.new_password", machine.user)
-    if new != _hidden("question.new_again", machine.user):
+    new = _hidden("question.new_password", user)
+    if new != _hidden("question.new_again", user):
         raise BadInput("question.not_alike", where=asked.name, machine=asked.name)
     return known, new
 

@@ -94,10 +94,14 @@ def handover(  # noqa: PLR0913 - a machine is handed over in several ways
     name: Name,
     *,
     way: handing.HowOption = None,
+    login: handing.LoginOption = "",
     receipt: handing.ReceiptFile = None,
     password_stdin: leaving.PasswordStdin = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Give a machine to its owner: no access of ours stays, and nothing of it here."""
-    handing.run(handing.Typed(name=name, way=way, receipt=receipt, password_stdin=password_stdin, yes=yes, json=json))
+    typed = handing.Typed(
+        name=name, way=way, login=login, receipt=receipt, password_stdin=password_stdin, yes=yes, json=json
+    )
+    handing.run(typed)

@@ -1,17 +1,27 @@
 """Logins that must be refused: the only proof that an access is gone is that it does not open any more."""
 
 import time
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, Unreachable
 from fleet.base.event import Event, Kind, Listener
-from fleet.base.secret import Secret
-from fleet.machine.hostkey import HostKey
 from fleet.machine.login import Login, PasswordLogin
 from fleet.machine.ssh import SshPort
+from fleet.machine.target import Target
+from installer.handover.operator import Operator
 
 _KEY_REFUSED = frozenset({"ssh.key_refused", "ssh.keys_off"})
 _PASSWORD_REFUSED = frozenset({"ssh.wrong_password", "ssh.passwords_off"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Knock:
+    """One attempt: its step, the error where it opens, and the refusals that prove something."""
+
+    step: str
+    opens: str
+    refusals: frozenset[str]
 
 
 class Knocker:
@@ -19,13 +29,13 @@ class Knocker:
 
     Args:
         port: the machine by the operator's key.
-        host_key: of the machine.
+        operator: who came in, and proves by the host key that it is the same machine.
         listen: told of every attempt.
     """
 
-    def __init__(self, port: SshPort, host_key: HostKey, listen: Listener) -> None:
+    def __init__(self, port: SshPort, operator: Operator, listen: Listener) -> None:
         self._port = port
-        self._host_key = host_key
+        self._operator = operator
         self.tell = Teller(port, listen)
 
     def key(self) -> str:
@@ -34,32 +44,35 @@ class Knocker:
         Raises:
             ActionFailed: it opens the login (``handover.still_open``).
         """
-        return self._refused("handover.knock_key", "handover.still_open", self._port.login, _KEY_REFUSED)
+        knock = _Knock("handover.knock_key", "handover.still_open", _KEY_REFUSED)
+        return self._refused(knock, self._port.target, self._port.login)
 
-    def password(self, known: Secret | None) -> str:
-        """Return when the password was refused; empty where nobody knows it, or no clear answer came.
+    def password(self) -> str:
+        """Return when the operator's password was refused; empty where they know none, or no clear answer came.
 
         Raises:
             ActionFailed: it opens the login (``handover.password_opens``).
         """
+        known, target = self._operator.password, self._port.target
         if known is None:
             return ""
-        login = PasswordLogin(known)
-        return self._refused("handover.knock_password", "handover.password_opens", login, _PASSWORD_REFUSED)
+        target = replace(target, user=self._operator.login or target.user)
+        knock = _Knock("handover.knock_password", "handover.password_opens", _PASSWORD_REFUSED)
+        return self._refused(knock, target, PasswordLogin(known))
 
-    def _refused(self, step: str, opens: str, login: Login, refusals: frozenset[str]) -> str:
-        self.tell("begun", step)
-        why = self._knock(login)
+    def _refused(self, knock: "_Knock", target: Target, login: Login) -> str:
+        self.tell("begun", knock.step)
+        why = self._knock(target, login)
         if why is None:
-            self.tell("failed", step)
-            raise ActionFailed(opens, where=self._port.name, machine=self._port.name, user=self._port.target.user)
-        proven = why.key in refusals
-        self.tell("done" if proven else "unknown", step)
+            self.tell("failed", knock.step)
+            raise ActionFailed(knock.opens, where=self._port.name, machine=self._port.name, user=target.user)
+        proven = why.key in knock.refusals
+        self.tell("done" if proven else "unknown", knock.step)
         return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}" if proven else ""
 
-    def _knock(self, login: Login) -> ClawrackError | None:
+    def _knock(self, target: Target, login: Login) -> ClawrackError | None:
         """Return why a login was refused; None where it opens."""
-        fresh = SshPort(self._port.name, self._port.target, login, self._host_key)
+        fresh = SshPort(self._port.name, target, login, self._operator.host_key)
         try:
             fresh.connect()
         except (BadInput, Refused, Unreachable) as error:

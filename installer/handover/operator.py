@@ -14,12 +14,14 @@ class Operator:
     Attributes:
         holder: the id of the controller, which holds the lease.
         host_key: by which the machine proves that it is the one: a refusal by another machine proves nothing.
-        password: of the login, where the operator learned it; without it no refusal of it can be shown.
+        password: where the operator learned one; without it no refusal of it can be shown.
+        login: which that password opens, where it is another than the key's: some machines let only root keep a right.
     """
 
     holder: str
     host_key: HostKey
     password: Secret | None = None
+    login: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,11 +68,11 @@ def prove(port: SshPort, operator: Operator, parting: Parting, listen: Listener)
     Raises:
         ActionFailed: the key still opens the login (``handover.still_open``), or the password does.
     """
-    knocker = Knocker(port, operator.host_key, listen)
+    knocker = Knocker(port, operator, listen)
     at = knocker.key()
-    later = knocker.password(operator.password) if at else ""
+    later = knocker.password() if at else ""
     password = _PROVEN[parting.way] if later or parting.way == "never" else "unproven"
-    return Access(login=port.target.user, key="removed" if at else "unproven", password=password, proven=later or at)
+    return _access(port, operator, key=at, at=later or at, password=password)
 
 
 class _HandOver:
@@ -80,10 +80,11 @@ class _HandOver:
         self._port = port
         self._operator = operator
         self._parting = parting
-        self._knocker = Knocker(port, operator.host_key, listen)
+        self._knocker = Knocker(port, operator, listen)
         self._tell = self._knocker.tell
         self._guard = Guard(port)
         self._user = port.target.user
+        self._person = operator.login or self._user
 
     def done(self) -> Handed:
         public = self._checked().public
@@ -105,22 +106,23 @@ class _HandOver:
             raise BadInput("handover.no_new_password", where=name, machine=name)
         if new is not None and new == self._operator.password:
             raise BadInput("handover.same_password", where=name, machine=name)
+        if self._parting.way == "remove" and self._person != self._user:
+            raise BadInput("handover.other_login", where=name, machine=name, user=self._person)
         return login.key
 
     def _password(self, lease: Lease) -> Password:
         """Make the password that the operator knows useless, and return what is proven of that."""
-        known = self._operator.password
         match self._parting:
             case Parting(way="rotate", new=Secret() as new):
                 self._tell("begun", "handover.password")
-                self._guard.password(lease, self._user, new)
+                self._guard.password(lease, self._person, new)
                 self._tell("done", "handover.password")
-                return "rotated" if self._knocker.password(known) else "unproven"
+                return "rotated" if self._knocker.password() else "unproven"
             case Parting(way="off"):
                 self._tell("begun", "handover.off")
                 harden.harden(self._guard, lease, self._port)  # it has asked the server anew: no password is taken
                 self._tell("done", "handover.off")
-                return "off" if known is None or self._knocker.password(known) else "unproven"
+                return "off" if self._operator.password is None or self._knocker.password() else "unproven"
             case _:
                 return "never" if self._parting.way == "never" else "unproven"
 
@@ -138,12 +140,18 @@ class _HandOver:
 
     def _proven(self, password: Password, said: list[tuple[str, str]]) -> Access:
         """Knock from outside; only what is refused is called removed."""
-        at = self._knocker.key()
-        if at and self._parting.way == "remove" and (later := self._knocker.password(self._operator.password)):
+        at = key = self._knocker.key()
+        if key and self._parting.way == "remove" and (later := self._knocker.password()):
             at, password = later, "removed"
         others = next((number(value) for key, value in said if key == "others"), None)
-        access = Access(login=self._user, key="removed" if at else "unproven", password=password, proven=at)
+        access = _access(self._port, self._operator, key=key, at=at, password=password)
         return structs.replace(access, others=others)
+
+
+def _access(port: SshPort, operator: Operator, *, key: str, at: str, password: Password) -> Access:
+    login = port.target.user
+    person = "" if operator.login == login else operator.login
+    return Access(login=login, person=person, key="removed" if key else "unproven", password=password, proven=at)
 
 
 def _changes(said: list[tuple[str, str]]) -> Changes:

@@ -15,7 +15,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """How the operator's access to the device ended; only what a refused login has proven is called by its name.
 
     Attributes:
-        login: the user's name that the operator had used.
+        login: whose key the operator's was.
+        person: whose password the operator knew, where that is another login.
         key: ``removed``: a new connection with the operator's key was refused.
         password: ``rotated``: its owner typed another, and the one that the operator knew was refused; ``off``: SSH
             takes no passwords any more; ``removed``: the login is gone, and its password was refused; ``never``: the
@@ -25,6 +26,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     login: str
+    person: str = ""
     key: Key
     password: Password = "unproven"  # noqa: S105 - it says what became of one
     proven: str = ""

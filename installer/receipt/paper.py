@@ -96,7 +96,7 @@ def _access(access: Access | None) -> Iterator[str]:
     if access is None:
         return
     yield say(f"receipt.key_{access.key}")
-    yield say(f"receipt.password_{access.password}", login=access.login)
+    yield say(f"receipt.password_{access.password}", login=access.person or access.login)
     if access.proven:
         yield say("receipt.proven", at=access.proven)
     gone = access.password == "removed"  # noqa: S105 - it says what became of one
