@@ -104,6 +104,36 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     output: int
 
 
+class KeyView(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider's key on a machine; never the key itself.
+
+    Attributes:
+        fingerprint: to tell it from another: the first eight digits of its SHA-256.
+        country: in which the provider answers (ISO 3166, two letters), or empty.
+        agents: whose calls go this way.
+        proven: an answer came through the meter with it; None where nobody asked now.
+    """
+
+    provider: str
+    machine: str
+    title: str
+    region: str
+    model: str
+    vendor: str
+    country: str
+    address: str
+    fingerprint: str
+    agents: tuple[str, ...]
+    proven: bool | None = None
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """The keys, and the names of the machines that did not tell."""
+
+    rows: tuple[KeyView, ...]
+    silent: tuple[str, ...]
+
+
 class Usage(msgspec.Struct, frozen=True):
     """What was used, and the names of the machines that did not tell."""
 

@@ -23,7 +23,7 @@ FORMAT = 1
 KIND = "openclaw"
 _LONGEST = 1024  # characters of a password
 _PATHS = frozenset({"key", "bundle"})
-_SECRETS = frozenset({"password", "jump_password"})
+_SECRETS = frozenset({"password", "jump_password", "api_key"})
 _SWITCHES = frozenset({"accept_new_host_key", "yes", "plan", "moved", "harden"})
 
 
@@ -49,6 +49,10 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
         bundle: from which everything comes instead, with no network.
         os: what system it is, where the evidence does not settle it; see `installer.detect.doubts`.
         hardware: what sort of computer it is, likewise.
+        provider: whose model the agent uses: a name of templates/providers, ``practice``, or a compatible address.
+        region: of the provider; whichever takes the key, where nobody says.
+        model: of the provider; its usual one, where nobody says.
+        api_key: for it.
         yes: ask nothing; the usual answer everywhere.
         plan: look at everything, change nothing.
     """
@@ -70,6 +74,10 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     bundle: Path | None = None
     os: str = ""
     hardware: str = ""
+    provider: str = ""
+    region: str = ""
+    model: str = ""
+    api_key: Secret | None = None
     yes: bool = False
     plan: bool = False
 
@@ -120,6 +128,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     bundle: str = ""
     os: str = ""
     hardware: str = ""
+    provider: str = ""
+    region: str = ""
+    model: str = ""
+    api_key: SecretFrom | None = None
 
 
 class AnswersFile(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):

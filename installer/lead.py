@@ -17,11 +17,14 @@ from fleet.kinds import kind
 from fleet.machine.port import Port
 from fleet.machine.target import parse
 from fleet.model import HERE, Wish
+from installer import again
 from installer.answers import Answers, Firewall
+from installer.bootstrap import KeyTwice
 from installer.detect import detect
 from installer.detect.doubts import OTHER, VALUES, Doubt, doubts, told
 from installer.facts import Facts, look
 from installer.mirrors.measure import tried
+from installer.model_key import Chooser, Chosen
 from installer.preflight import judge, need_of, refuse
 from installer.preflight.mends import exposed
 from installer.provision import prepare
@@ -64,6 +67,7 @@ class Looked:
         agent: the agent's name.
         new: whether it is to be made.
         firewall: what becomes of it.
+        key: the provider's key that it is to use; None for practice, or for what it uses already.
     """
 
     there: Reached
@@ -71,6 +75,7 @@ class Looked:
     agent: str
     new: bool
     firewall: Firewall = "keep"
+    key: Chosen | None = None
 
 
 class Lead:
@@ -89,6 +94,7 @@ class Lead:
         self._listen = listen
         self._asks = asks
         self._met: dict[str, tuple[Reached, Facts]] = {}
+        self._chooser = Chooser(answers, asks, listen)
 
     def whole(self) -> Looked:
         """Ask what was not told, look at the machine, and have the person agree; nothing is changed.
@@ -114,6 +120,7 @@ class Lead:
         looked = replace(looked, firewall=self._firewall(looked))
         if looked.new and not (self._answers.plan or self._answers.bundle):
             self._tools.ahead(detect(facts).architecture.value, self._answers.kind, self._answers.image_source)
+        looked = replace(looked, key=self._chooser.choose(there.name, there.port, new=looked.new))
         while looked.new and not (self._answers.yes or self._answers.plan) and not self._agreed(looked, typed):
             looked = self._renamed(looked)
         return looked
@@ -134,10 +141,26 @@ class Lead:
         """Return the machine, and what was seen there."""
         if typed not in self._met:
             asked = structs.replace(self._answers, machine=typed)
-            there = self._asks.once(lambda: self._tools.reach(asked, self._asks))
+            there = self._asks.once(lambda: self._reach(asked))
             self._met[typed] = there, self._look(there)
+            again.settled(*self._met[typed], self._noticed)
         there, facts = self._met[typed]
         return there, self._settled(there, facts)
+
+    @property
+    def _noticed(self) -> again.Noticed:
+        return again.Noticed(self._tools.fleet, self._listen, stops=not self._answers.plan)
+
+    def _reach(self, asked: Answers) -> Reached:
+        """Reach the machine.
+
+        Raises:
+            Refused: it is a copy of one of the fleet's; what runs on it is stopped.
+        """
+        try:
+            return self._tools.reach(asked, self._asks)
+        except KeyTwice as twice:
+            raise self._noticed.by_key(twice) from twice
 
     def _settled(self, there: Reached, facts: Facts) -> Facts:
         """Add what a person says, or said before, that the machine is; they are asked what the evidence leaves open."""
@@ -261,6 +284,8 @@ class Lead:
             tell("setup.would.meter")
         if looked.new:
             tell("setup.would.agent", agent=looked.agent, kind=which.name, version=which.version)
+        if looked.key:
+            tell("setup.would.key", title=looked.key.way.title, model=looked.key.model)
 
 
 def _question(doubt: Doubt, machine: str) -> Question:

@@ -4,6 +4,7 @@ Each part looks before it acts, so the whole can be killed anywhere and run agai
 machine it changes nothing.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,19 +12,23 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from fleet import load, observe
-from fleet.base.errors import Refused, Unreachable
+from fleet.base.errors import ClawrackError, Refused, Unreachable
 from fleet.base.event import Event, Listener
 from fleet.base.event import Kind as EventKind
 from fleet.base.names import agent_name
 from fleet.base.words import say
 from fleet.kinds import kind
+from fleet.meter import outdated
 from fleet.model import Agent, Wish, free_page
+from fleet.views import KeyView
+from installer import again
 from installer.answers import Answers, Receipt
 from installer.detect import detect
 from installer.detect.doubts import said
 from installer.facts import Facts
 from installer.families import root_only
 from installer.lead import Lead, Looked, Tools, part
+from installer.model_key import Chosen
 from installer.provision import prepare
 from installer.reach import Reached
 from installer.rootkey import ROOT
@@ -72,7 +77,8 @@ class _Run:
         brought = self.brought(looked)
         looked = self.stayed(looked)
         changed = bool(self.prepared(looked.there, looked, brought))
-        return self.deployed(self.written(looked), looked.agent, changed=changed)
+        receipt = self.deployed(self.written(looked), looked.agent, changed=changed)
+        return self.keyed(receipt, looked.key)
 
     def stayed(self, looked: Looked) -> Looked:
         """Have our key open the machine from now on: the login, or root where the login's rights would not last."""
@@ -120,10 +126,11 @@ class _Run:
         if twin:
             raise Refused("setup.same_machine", where=there.name, machine=twin)
         meter, ref = (before.meter, before.meter_ref) if before else (seen.meter_image, "")
-        if not meter:
+        if not meter or (outdated(ref) and not self.answers.bundle):
             meter, ref = self.tools.image(there.port, "meter", self.source("build"), self.listen)
         found = {"id": seen.id, "architecture": seen.architecture, "meter": meter, "meter_ref": ref}
-        machine = structs.replace(there.machine, **found, **said(facts))
+        kept = again.kept(facts) or (before.hardware_ids if before else ())
+        machine = structs.replace(there.machine, **found, **said(facts), hardware_ids=kept)
         if machine != before:
             load.save_machine(self.tools.fleet.folder, there.name, machine)
 
@@ -142,6 +149,26 @@ class _Run:
         receipt = self._greeted(receipt)
         load.save_agent(fleet.folder, agent, structs.replace(wish.agents[agent], proven=release))
         return receipt
+
+    def keyed(self, receipt: Receipt, key: Chosen | None) -> Receipt:
+        """Give the machine the provider's key, prove it by one token, and tell whose model answers from now on."""
+        if key is None:
+            return self._of(receipt, self.tools.fleet.key_of(receipt.machine, receipt.agent))
+        tell = self._teller(receipt, "step.model_key")
+        begun = time.monotonic()
+        tell("begun", 0)
+        try:
+            view, changed = self.tools.fleet.set_key(receipt.machine, key.way, key.model, key.key, (receipt.agent,))
+        except ClawrackError as error:
+            tell("unknown" if isinstance(error, Unreachable) else "failed", time.monotonic() - begun)
+            raise
+        tell("done" if changed else "already", time.monotonic() - begun)
+        return self._of(structs.replace(receipt, changed=receipt.changed or changed), view)
+
+    def _of(self, receipt: Receipt, view: KeyView | None) -> Receipt:
+        if view is None:
+            return receipt
+        return structs.replace(receipt, model=view.model, vendor=view.vendor, country=view.country)
 
     def _greeted(self, receipt: Receipt) -> Receipt:
         question, tell = say("setup.hello"), self._teller(receipt, "setup.message")

@@ -76,6 +76,17 @@ def piped_secret() -> Secret:
     return Secret(value)
 
 
+def secret_of(place: str, option: str) -> Secret:
+    """Return the secret of a file, or of standard input where the place is ``-``: never of the command line itself.
+
+    Raises:
+        BadInput: there is none.
+    """
+    from installer.answers import SecretFrom  # noqa: PLC0415 - few commands need it
+
+    return piped_secret() if place == "-" else SecretFrom(file=place).fetch(option)
+
+
 def typed(question: str) -> str:
     """Return the line that a person types.
 

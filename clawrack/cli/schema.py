@@ -18,6 +18,7 @@ from clawrack.cli.completion import Script
 from clawrack.cli.detect import RecognisedFor
 from clawrack.cli.failing import Told
 from clawrack.cli.frame import Verb, lone
+from clawrack.cli.key import ProviderView
 from clawrack.cli.logs import LogNote
 from clawrack.cli.shell import ShellRan
 from clawrack.installation import Environment, Installation, Upgraded
@@ -29,10 +30,11 @@ from fleet.doctor.finding import DiagnosisView
 from fleet.logs import LogLine
 from fleet.schema import Schema, bare, document
 from fleet.talk import Answer
-from fleet.views import AgentView, MachineView, PageView, Result, Status, UsageRow
+from fleet.views import AgentView, KeyView, MachineView, PageView, Result, Status, UsageRow
 from installer.answers import Receipt
 from installer.booth.sheet import Sheet
 from installer.booth.view import TicketView
+from installer.cloudinit import Made
 from installer.detect.verdict import Recognised
 from installer.several import Result as Setup
 
@@ -78,6 +80,10 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "status": {"status": Status},
     "doctor": {"event": Event, "diagnosis": DiagnosisView},
     "usage": {"usage": list[UsageRow], "silent": list[str]},
+    "key set": {"key": KeyView},
+    "key list": {"keys": list[KeyView], "silent": list[str]},
+    "key remove": {"result": Result},
+    "key providers": {"providers": list[ProviderView]},
     "support-bundle": {"event": Event, "bundle": Written},
     "schema": {"schemas": list[Printed], "schema": dict[str, Any]},
     "self show": {"installation": Installation},
@@ -85,6 +91,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "self rollback": {"upgraded": Upgraded},
     "self formats": {"formats": dict[str, int]},
     "self judge": {"environment": Environment},
+    "cloud-init": {"cloud_init": Made},
     "completion": {"completion": Script},
 }
 """What each command prints: the name of each document, and the type of its value."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clawrack.cli import show
-from clawrack.cli.asking import piped_secret
+from clawrack.cli.asking import piped_secret, secret_of
 from clawrack.cli.common import Json, Yes, here, listening
 from clawrack.cli.faces import face
 from clawrack.cli.frame import Verb, lone
@@ -45,6 +45,10 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     os: Annotated[str, typer.Option("--os", metavar="SYSTEM")] = "",
     hardware: Annotated[str, typer.Option("--hardware", metavar="SORT")] = "",
     bundle: Annotated[Path | None, typer.Option("--bundle", metavar="FILE")] = None,
+    provider: Annotated[str, typer.Option("--provider", metavar="PROVIDER|https://…")] = "",
+    region: Annotated[str, typer.Option("--region", metavar="REGION")] = "",
+    model: Annotated[str, typer.Option("--model", metavar="MODEL")] = "",
+    api_key_file: Annotated[str, typer.Option("--api-key-file", metavar="FILE|-")] = "",
     answers: Annotated[Path | None, typer.Option("--answers", metavar="FILE")] = None,
     resume: Annotated[bool, typer.Option("--resume")] = False,
     plan: Annotated[bool, typer.Option("--plan")] = False,
@@ -56,12 +60,14 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
         "accept_new_host_key": accept_new_host_key, "image_source": image_source, "plan": plan,
         "firewall": firewall,
         "bundle": bundle, "os": os, "hardware": hardware,
+        "provider": provider, "region": region, "model": model,
         "password": piped_secret() if password_stdin else None,
         "jump": jump, "jump_password": piped_secret() if jump_password_stdin else None,
         "jump_fingerprint": jump_fingerprint, "moved": moved, "harden": harden,
+        "api_key": secret_of(api_key_file, "--api-key-file") if api_key_file else None,
     }  # fmt: skip
     told = [gather(flags, environ, of_one) for of_one in (from_file(answers) if answers else [{}])]
-    for secret in ("password", "jump_password"):
+    for secret in ("password", "jump_password", "api_key"):
         environ.pop(variable(secret), None)  # no program that we start needs it
     if len(told) > 1:
         _several(told, as_json=json)

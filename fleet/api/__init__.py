@@ -1,15 +1,17 @@
 """A fleet to work with: what the door and the screen call.
 
 A `Fleet` is opened on a folder by clawrack/wire.py, which hands it what reaches outside: how a port is opened, how an
-image comes to a machine, where the journal lies. Its parts: `ground` (the folder), `looks`, `acts`, `doors`, `health`.
+image comes to a machine, where the journal lies. Its parts: `ground` (the folder), `looks`, `acts`, `doors`, `health`,
+`keyring`.
 """
 
 from dataclasses import dataclass
 
 from fleet.api.doors import Doors
 from fleet.api.health import Health
+from fleet.api.keyring import Keyring
 
 
 @dataclass(frozen=True)
-class Fleet(Doors, Health):
+class Fleet(Doors, Health, Keyring):
     """A fleet; its attributes are those of `fleet.api.ground.Ground`."""

@@ -123,9 +123,9 @@ class Interview:
             raise self._nobody(question)
         return self.ask(question) == YES
 
-    def secret(self, question: Question) -> Secret:
-        """Return what was typed without showing it."""
-        answer = self._answer(question, None)
+    def secret(self, question: Question, check: Check | None = None) -> Secret:
+        """Return what was typed without showing it; ``check`` is as for `ask`."""
+        answer = self._answer(question, check)
         return answer if isinstance(answer, Secret) else Secret(answer)
 
     def _answer(self, question: Question, check: Check | None) -> str | Secret:

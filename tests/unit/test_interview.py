@@ -182,8 +182,8 @@ def test_every_question_has_a_flag_a_variable_and_a_key_by_its_name() -> None:
     flags = set(inspect.signature(setup_command).parameters)
     questions = set(Answers.__struct_fields__)
     assert {name for name in questions if name not in flags} == {
-        "password", "jump_password",
-    }  # which come by --password-stdin and --jump-password-stdin  # fmt: skip
+        "password", "jump_password", "api_key",
+    }  # which come by --password-stdin, --jump-password-stdin and --api-key-file  # fmt: skip
     assert questions - set(Entry.__struct_fields__) == {"yes", "plan"}  # which belong to a run, not to a machine
     hints = typing.get_type_hints(Answers)
     samples = {"accept_new_host_key": "true", "yes": "1", "plan": "true", "image_source": "build", "firewall": "off"}

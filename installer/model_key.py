@@ -1,0 +1,149 @@
+"""Which provider's model the agent is to use, and the key for it: told or asked, and checked before it is kept.
+
+Without one the agent practises. The key is never recorded: not in a draft, not in a journal, not in an event.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from fleet import keys
+from fleet.base.errors import BadInput, ClawrackError, Refused
+from fleet.base.event import Event, Listener
+from fleet.base.secret import Secret
+from fleet.base.words import say
+from fleet.keys import Checked
+from fleet.machine.port import Port
+from fleet.model import PRACTICE
+from fleet.providers import CUSTOM, Way, named, providers, recognise, ways
+from installer.answers import Answers
+from installer.wizard.interview import Interview
+from installer.wizard.question import Option, Question
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A provider's address that took a key, the model to use, and the key."""
+
+    way: Way
+    model: str
+    key: Secret
+
+
+@dataclass
+class Chooser:
+    """Asks and checks; a key that was checked is not checked again on the way back.
+
+    Attributes:
+        answers: what was told beforehand.
+        asks: the person, or nobody.
+        listen: hears what was found.
+    """
+
+    answers: Answers
+    asks: Interview
+    listen: Listener
+    _checked: dict[tuple[str, str, Secret], Chosen] = field(default_factory=dict[tuple[str, str, Secret], Chosen])
+
+    def choose(self, machine: str, port: Port, *, new: bool) -> Chosen | None:
+        """Return what the agent is to use; None for practice, or where it has something already and nobody said more.
+
+        Args:
+            machine: its name.
+            port: the machine, from which the key is checked.
+            new: whether the agent is to be made: only then a person is asked.
+
+        Raises:
+            BadInput: there is no such provider, or the key is wrong.
+            Refused: nobody is there to type the key.
+            ClawrackError: see `fleet.keys.refuse`.
+        """
+        provider = self._provider(new=new)
+        if provider in {"", PRACTICE}:
+            return None
+        tried = ways(provider, self.answers.region)
+        model = keys.model_of(tried[0], self.answers.model)
+        check = partial(self._check, machine, port, tried, model)
+        return check(self._key(tried[0], check))
+
+    def _provider(self, *, new: bool) -> str:
+        """Return the provider as told, as the key's shape tells, or as the person says."""
+        if self.answers.provider:
+            return self.answers.provider
+        if self.answers.api_key:
+            return whose(self.answers.api_key)
+        if not new or self.asks.silent or self.answers.plan:
+            return PRACTICE
+        known = [one for one in providers().values() if one.name != CUSTOM]
+        options = (Option(PRACTICE, say("wizard.provider.practice")), *(Option(one.name, one.shown) for one in known))
+        return self.asks.ask(Question(id="provider", form="choice", default=PRACTICE, options=options))
+
+    def _key(self, way: Way, check: Callable[[Secret], Chosen]) -> Secret:
+        if self.answers.api_key:
+            return self.answers.api_key
+        if self.asks.silent:
+            raise Refused("keys.key_needed", title=way.provider.shown)
+        params = {"title": way.provider.shown, "get_key": way.get_key or way.base}
+        question = Question(id="api_key", form="secret", params=params)
+        return self.asks.secret(question, lambda typed: told(lambda: check(Secret(typed))))
+
+    def _check(self, machine: str, port: Port, tried: tuple[Way, ...], model: str, key: Secret) -> Chosen:
+        """Return the address that takes the key."""
+        asked = (machine, tried[0].base, key)
+        if asked not in self._checked:
+            found = keys.check(port, tried, key, model)
+            keys.refuse(found, model, self.answers.region, machine)
+            self._tell(machine, found)
+            self._checked[asked] = Chosen(found.best.way, keys.model_of(found.best.way, self.answers.model), key)
+        return self._checked[asked]
+
+    def _tell(self, machine: str, found: Checked) -> None:
+        for step, params in notes(found):
+            self.listen(Event(kind="note", subject=machine, step=step, params=params))
+        title = {"title": found.best.way.title}
+        self.listen(Event(kind="done", subject=machine, step="setup.key.checked", params=title))
+
+
+def whose(key: Secret) -> str:
+    """Return the provider whose keys look like this one.
+
+    Raises:
+        BadInput: several providers' do, or nobody's.
+    """
+    like = recognise(key.reveal())
+    if len(like) != 1:
+        raise BadInput("keys.whose", like=", ".join(named(name).shown for name in like) or "-")
+    return like[0]
+
+
+def told(check: Callable[[], object]) -> None:
+    """Run a check; whatever a provider says against a key is an answer that cannot be used, and is asked again.
+
+    Raises:
+        BadInput: with the same words.
+    """
+    try:
+        check()
+    except BadInput:
+        raise
+    except ClawrackError as error:
+        if not error.key.startswith("keys."):
+            raise
+        raise BadInput(error.key, where=error.where, **error.params) from error
+
+
+def notes(found: Checked) -> list[tuple[str, dict[str, str]]]:
+    """Return what a person should know of the address that took a key, as keys of the words with their values."""
+    way = found.best.way
+    said: list[tuple[str, dict[str, str]]] = []
+    if found.elsewhere:
+        said.append(("keys.said.elsewhere", {"title": found.others[0].way.title, "right": way.title}))
+    if found.best.verdict == "throttled":
+        said.append(("keys.said.throttled", {"title": way.title}))
+    if way.provider.name == CUSTOM:
+        said.append(("keys.said.relay", {"address": way.base}))
+    elif not way.provider.verified:
+        said.append(("keys.said.unverified", {"title": way.title}))
+    if way.provider.passes_on:
+        said.append(("keys.said.passes_on", {"title": way.title}))
+    return said
