@@ -50,7 +50,8 @@ def _values(name: str, agent: Agent, kind: Kind) -> dict[str, Any]:
 
 
 @functools.cache
-def _environment() -> "ImmutableSandboxedEnvironment":
+def environment() -> "ImmutableSandboxedEnvironment":
+    """Return what fills templates in: sandboxed, and a value that is missing is an error."""
     from jinja2 import StrictUndefined  # noqa: PLC0415 - takes 25 ms; most commands render nothing
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415 - likewise
 
@@ -59,7 +60,7 @@ def _environment() -> "ImmutableSandboxedEnvironment":
 
 @functools.cache
 def _template(text: str) -> "Template":
-    return _environment().from_string(text)
+    return environment().from_string(text)
 
 
 def _spec(agent: Agent, kind: Kind) -> tuple[str, ...]:
