@@ -138,7 +138,7 @@ clock_by_ntp() {
 }
 
 clock_by_hand() {
-    clock_said=$(date -u -s "@$(clock_true)" 2>&1) || fail clock "$clock_said"
+    clock_said=$(date -u -s "@$(clock_true)" 2>&1 >/dev/null) || fail clock "$clock_said"
     ! command -v hwclock >/dev/null 2>&1 || timeout 10 hwclock --systohc 2>/dev/null || :
 }
 
