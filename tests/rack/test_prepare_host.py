@@ -96,7 +96,7 @@ def whole(machine: Machine) -> dict[str, list[str]]:
         "data": "ls -A /var/lib/clawrack 2>/dev/null || true",
     }
     found = snapshot(machine)
-    # Not told apart: the rack's own engine, which resolves names on other ports after each boot, and an empty table, which
+    # Left out: where the rack's own engine resolves names, on other ports after each boot; and an empty table, which
     # the kernel keeps once it was asked for it
     found["firewall"] = [line for line in found["firewall"] if "127.0.0.11" not in line and line[0] != "*"]
     return found | {name: machine.sh(script).text.splitlines() for name, script in asked.items()}
