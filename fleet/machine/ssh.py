@@ -14,12 +14,13 @@ from fleet.base import clean
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, TimedOut, Unreachable, WireCut
 from fleet.base.secret import Secret
 from fleet.machine import opening, process, quote, sudo, transport
+from fleet.machine.guard import GUARD
 from fleet.machine.hostkey import HostKey
 from fleet.machine.login import Login
 from fleet.machine.port import MIB, Ran, Window
 from fleet.machine.process import Deadline, Session
 from fleet.machine.refusals import HostKeyUnknown
-from fleet.machine.shell.begin import Ahead, Rise
+from fleet.machine.shell.begin import Ahead, Rise, begun
 from fleet.machine.socketlike import ProcessSocket
 from fleet.machine.stream import Stream
 from fleet.machine.target import Target
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 
 _OPENING = 20.0
 _MENU = 1 << 16
+_STDIO = ("docker", "system", "dial-stdio")
+"""What sudo allows a login of ours, word for word."""
+_ITS_DOCKER = (
+    *("/bin/sh", "-c"),
+    """d=$(sed -n "s|^DOCKER='\\(.*\\)'\\$|\\1|p" "$1" 2>/dev/null); exec "${d:-docker}" system dial-stdio""",
+    "sh",
+)
+"""The engine's command as the guard was told it: a NAS' is often in no path. The guard's own path follows."""
 _SOCKET = "/var/run/docker.sock"
 # Ends the command when our end of its input closes: a server does not, and a quiet `logs -f` would stay for ever.
 _TIED = (
@@ -147,7 +156,12 @@ class SshPort:
 
     def dial(self, address: str, port: int, timeout: float = 10.0) -> ProcessSocket:
         """Connect from the machine to a TCP port that it can reach; see Port."""
-        return ProcessSocket(self.through(address, port, timeout), self._name, timeout)
+        try:
+            return ProcessSocket(self.through(address, port, timeout), self._name, timeout)
+        except Refused as error:
+            if error.key != "ssh.forwarding_off":
+                raise
+        return self._dial_by_guard(address, port, timeout)
 
     def through(self, address: str, port: int, timeout: float) -> Stream:
         """Open a channel to a TCP port that the machine can reach.
@@ -162,6 +176,23 @@ class SshPort:
             if error.code == transport.PROHIBITED:
                 raise Refused("ssh.forwarding_off", where=self._name) from error
             raise Unreachable("wire.no_dial", where=self._name, address=address, port=port) from error
+
+    def _dial_by_guard(self, address: str, port: int, timeout: float) -> ProcessSocket:
+        """Connect to an agent where sshd forwards nothing: a NAS maker's, mostly, which is not ours to set."""
+        held, deadline, mark = contextlib.ExitStack(), Deadline(self._name, timeout + _OPENING), sudo.new_mark()
+
+        def why(ran: Ran) -> ClawrackError:
+            if b"reason=no-answer" in ran.out:
+                return Unreachable("wire.no_dial", where=self._name, address=address, port=port)
+            return Refused("ssh.forwarding_off", where=self._name)
+
+        words = (GUARD, "dial", address, str(port), mark)
+        try:
+            stream, _ = held.enter_context(self._started(words, True, deadline))
+            return ProcessSocket(begun(stream, mark, self._name, deadline, why), self._name, timeout, done=held.close)
+        except BaseException:
+            held.close()
+            raise
 
     def connect(self, deadline: Deadline | None = None) -> opening.Link:
         """Return the connection, opened now if there is none that lives.
@@ -256,7 +287,8 @@ class SshPort:
                 return ProcessSocket(stream, self._name, timeout)
         held = contextlib.ExitStack()
         deadline = Deadline(self._name, min(_OPENING, timeout))
-        stream, _ = held.enter_context(self._started(("docker", "system", "dial-stdio"), True, deadline))
+        words = _STDIO if self._needs_sudo() else (*_ITS_DOCKER, GUARD)
+        stream, _ = held.enter_context(self._started(words, True, deadline))
         return ProcessSocket(stream, self._name, timeout, done=held.close, mute=self._no_engine)
 
     def _no_engine(self, ran: Ran) -> ClawrackError:

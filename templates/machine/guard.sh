@@ -40,6 +40,8 @@
 #   journal LINES                        the journal's last lines of our units and the engine's, as they are; or the watcher's
 #   shell NAME MARK [COMMAND…]           a shell, or the command, in the agent's container, as its user; MARK on stderr
 #                                        when it begins; `reason=not-running`, `reason=no-shell`
+#   dial ADDRESS PORT MARK               a connection to a box of ours by standard input and output; MARK on stderr when it
+#                                        stands; `reason=no-answer`
 #   harden TOKEN arm USER ADDRESS HERE PORT KEY SECONDS
 #                                        password logins go off, for USER who comes from ADDRESS to HERE:PORT by KEY (the
 #                                        middle word of its line); back by itself after SECONDS unless committed. `left=`,
@@ -47,6 +49,8 @@
 #   harden TOKEN commit                  a new connection has proven itself. Refused after its deadline (`harden-late`)
 #   soften now [TOKEN]                   password logins are as they were; TOKEN is needed while a lease is held
 #   soften due                           for the timer: only what was not committed in time
+#   anew TOKEN keys|no-keys              this machine is a copy: its agents are taken off (their state is kept), and it gets
+#                                        an id of its own, and with `keys` host keys. `removed= id=`
 #   hardening                            `stage=writing|armed|on`, `user=`, `file=`
 #   owner TOKEN SHA256                   stdin: a tar of the owner's command and its texts: `command=` where it is now
 #   ask NAME                             stdin: a message; prints the agent's answer, for the owner's command
@@ -94,8 +98,8 @@ main() {
     uninstall | soften) arity $# 1 2 ;;
     harden) arity $# 2 8 ;;
     mend) arity $# 2 3 ;;
-    lease | renew | reveal | image | owner | password | start | stop | restart | revert | unroute) arity $# 2 2 ;;
-    commit | remove | meter | forget | handover | route | assign) arity $# 3 3 ;;
+    anew | lease | renew | reveal | image | owner | password | start | stop | restart | revert | unroute) arity $# 2 2 ;;
+    commit | dial | remove | meter | forget | handover | route | assign) arity $# 3 3 ;;
     stage | secrets | trial) arity $# 4 4 ;;
     host) arity $# 1 3 ;;
     shell) arity $# 2 1000 ;;
