@@ -394,6 +394,9 @@ judge_engine() {
     [ -S "/run/user/$uid/docker.sock" ] && say docker.rootless 1
     say docker.security "$security"
     first docker.pid /var/run/docker.pid
+    # names only: the values carry passwords
+    have docker && have systemctl && say docker.proxy "$(may systemctl show docker -p Environment | tr ' =' '\n\n' |
+        sed -n 's/^"\{0,1\}\([A-Za-z]*_[Pp][Rr][Oo][Xx][Yy]\)$/\1/p' | tr '\n' ' ')"
     if [ -r /etc/docker/daemon.json ]; then
         say docker.config 1
         say docker.userns "$(sed -n 's/.*"userns-remap"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' \

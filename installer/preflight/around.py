@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, collapse_addresses
 
 from installer.detect import Verdict
+from installer.engines import daemon
 from installer.facts import Facts
 from installer.families import vendor
 from installer.preflight import mends
@@ -11,8 +12,6 @@ from installer.preflight.problem import Need, Problem, Problems, plain
 
 POOLS = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 """Where subnets for agents may come from."""
-_BRIDGE = IPv4Network("172.17.0.0/16")
-"""What Docker takes for its own bridge unless it sees that somebody has it."""
 
 
 def packages(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
@@ -50,9 +49,13 @@ def subnets(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
     if routes and all(any(pool.subnet_of(route) for route in routes) for pool in POOLS):
         yield Problem("stop", "preflight.subnets", {"routes": ", ".join(map(str, routes))})
         return
-    taken = [str(route) for route in routes if route.overlaps(_BRIDGE) and route.prefixlen > POOLS[1].prefixlen]
-    if taken and not facts.get("docker.info") and not facts.tool("docker"):
-        yield Problem("warn", "preflight.bridge", {"routes": ", ".join(taken)})
+    taken = [str(route) for route in daemon.networks(facts) if route.overlaps(daemon.BRIDGE)]
+    mended = daemon.needed(facts, daemon.Settings(None, "", {}))
+    if mended:
+        yield Problem("mend", "preflight.bridge", {"routes": ", ".join(taken), **mended})
+    elif taken and not facts.get("docker.info") and not facts.tool("docker"):
+        told = "warn" if facts.get("docker.config") else "fix"  # somebody's settings may have seen to it
+        yield Problem(told, "preflight.bridge_full", {"routes": ", ".join(taken)})
 
 
 def _networks(text: str) -> Iterator[IPv4Network]:
@@ -72,9 +75,12 @@ def ports(facts: Facts, _verdict: Verdict, need: Need) -> Problems:
 
 def proxy(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
     """A proxy in the login's environment is not known to the services. Names only: the values hold passwords."""
-    names = facts.get("proxy").split()
-    if any(name.lower() in {"http_proxy", "https_proxy", "all_proxy"} for name in names):
-        yield Problem("warn", "preflight.proxy", {"names": ", ".join(names)})
+    names = [name for name in facts.get("proxy").split() if name.lower() in {"http_proxy", "https_proxy", "all_proxy"}]
+    reached = facts.get("apt_proxy") or facts.get("net_apt").startswith("ok")
+    lacking = [] if reached or not facts.tool("apt-get") else ["apt"]
+    lacking += [] if facts.get("docker.proxy") else ["Docker"]
+    if names and lacking:
+        yield Problem("warn", "preflight.proxy", {"names": ", ".join(names), "lacking": ", ".join(lacking)})
 
 
 def sleep(facts: Facts, verdict: Verdict, _need: Need) -> Problems:

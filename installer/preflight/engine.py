@@ -18,6 +18,8 @@ def engine(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
         yield Problem("fix", "preflight.rootless", {"user": plain(facts.get("user"))})
     if "name=userns" in security or facts.get("docker.userns"):
         yield Problem("fix", "preflight.userns", {"value": facts.get("docker.userns") or "userns-remap"})
+    if "name=selinux" in security:
+        yield Problem("fix", "preflight.selinux", {})
     if "/snap/" in facts.get("docker.link") or facts.tool("docker").startswith("/snap/"):
         yield Problem("fix", "preflight.snap", {})
     found = re.match(r"(\d{1,4})\.(\d{1,4})", facts.get("docker.info"))

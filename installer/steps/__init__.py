@@ -4,6 +4,7 @@ from installer.detect import detect
 from installer.facts import Facts
 from installer.families import vendor as made_by
 from installer.steps.clock import Clock
+from installer.steps.daemon import Daemon
 from installer.steps.door import Door
 from installer.steps.engine import Engine
 from installer.steps.guard import Guard
@@ -15,7 +16,7 @@ from installer.steps.vendor import RootKey, Vendor
 
 __all__ = ["STEPS", "Brought", "Machine", "Removal", "Say", "Step", "Tell", "steps_of"]
 
-STEPS: tuple[Step, ...] = (Clock(), Packages(), Engine(), Guard(), Swap(), Awake(), Journal(), Sudo(), Door())
+STEPS: tuple[Step, ...] = (Clock(), Daemon(), Packages(), Engine(), Guard(), Swap(), Awake(), Journal(), Sudo(), Door())
 """In the order in which they are done; removal goes the other way."""
 
 _ON_A_NAS: tuple[Step, ...] = (Vendor(), Guard(), Sudo())

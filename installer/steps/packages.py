@@ -63,7 +63,7 @@ class Packages:
             ActionFailed: no source has what is needed, or the packages do not install.
             TimedOut: somebody else held the package manager all the time.
         """
-        remote.ask(machine.port, "notes.sh", "first", NOTES, *MADE)
+        note_first(machine)
         programs, busy = missing(machine)
         if busy:
             say("step.packages.waiting", {"holder": busy})
@@ -99,6 +99,11 @@ class Packages:
             tell("note", f"unprepare.docker_{said[1]}", {"packages": " ".join(said[2:])})
         else:
             tell("done", "unprepare.docker", {})
+
+
+def note_first(machine: Machine) -> None:
+    """Write down on the machine what is there before anything of Docker's is."""
+    remote.ask(machine.port, "notes.sh", "first", NOTES, *MADE)
 
 
 def missing(machine: Machine) -> tuple[tuple[str, ...], str]:
