@@ -1,5 +1,6 @@
 """``clawrack booth``: a queue of strangers and their devices, five minutes each, several at once."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -7,15 +8,17 @@ import typer
 from typer._click.core import Context
 
 from clawrack.cli import show
+from clawrack.cli.asking import at_terminal
 from clawrack.cli.booth_bundle import bundle
 from clawrack.cli.common import Json, here
+from clawrack.cli.faces import plain as plain_wanted
 from clawrack.cli.frame import Noun, Verb
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError
 
 if TYPE_CHECKING:
     from installer.booth.keep import Keep
     from installer.booth.sheet import Sheet
-    from installer.booth.ticket import Ticket
+    from installer.booth.ticket import Language, Ticket
 
 DESK = "desk"
 
@@ -64,7 +67,31 @@ def desk(  # noqa: PLR0913 - a desk is set up in so many ways
 
 
 def _attended(keep: "Keep", kind: str, at_once: int, bundle: str, *, plain: bool) -> None:
-    raise NotImplementedError
+    from fleet.base.words import language  # noqa: PLC0415 - see desk
+    from installer.booth.order import Order  # noqa: PLC0415 - likewise
+    from installer.booth.run import Booth as Running  # noqa: PLC0415 - likewise
+
+    def order(machine: str, device: str, owner: "Language") -> Order:
+        return Order(machine=machine, device=device, language=owner, kind=kind, bundle=bundle)
+
+    if not at_terminal():
+        raise BadInput("booth.no_terminal")
+    if plain or plain_wanted():
+        from tui.booth_lines import PlainDesk  # noqa: PLC0415 - one of the two is needed
+
+        lines = PlainDesk(lambda text: here().paragraphs(text), order, language())
+        running = Running(keep, at_once, lines.changed, lines.told)
+        with closing(running):
+            running.recover()
+            lines.run(running)
+        return
+    from tui.booth import BoothApp  # noqa: PLC0415 - likewise; it takes 0.3 s to import
+
+    shown = BoothApp(lambda changed, told: Running(keep, at_once, changed, told), order)
+    with closing(shown.booth):
+        shown.run()
+    if shown.failure:
+        raise shown.failure
 
 
 def _day(keep: "Keep", path: Path, kind: str, at_once: int | None, bundle: str, *, as_json: bool) -> None:  # noqa: PLR0913 - as above

@@ -17,6 +17,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         device: its fingerprint or short code, where somebody read it on the device.
         key: path of a private key that opens the login, where no password is to be asked for.
         kind: of the agent.
+        provider, region, model: whose model the agent is to use; the customer is asked where nothing is told.
         image_source: as in `installer.answers.Answers`; ``bundle`` likewise.
     """
 
@@ -25,6 +26,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
     language: Language = "en"
     kind: str
+    provider: str = ""
+    region: str = ""
+    model: str = ""
     image_source: str = "auto"
     bundle: str = ""
 

@@ -38,11 +38,10 @@ class Parting:
         Raises:
             ActionFailed: our key was not seen to be refused (``booth.not_proven``); the ticket is not done.
         """
-        target = there.target
-        port = self._port(there.name, Machine(address=target.address, port=target.port, user=target.user))
+        port = self._port(there.name, there.machine)
         if not isinstance(port, SshPort):
             raise TypeError(type(port))
-        operator = Operator(holder=self._holder, host_key=there.host_key, password=there.password)
+        operator = Operator(holder=self._holder, host_key=there.host_key, password=there.password, login=there.login)
         found = hand_over(port, operator, self._terms(there, told), told.listen)
         if found.access.key != "removed":
             raise ActionFailed("booth.not_proven", where=there.name)

@@ -9,6 +9,7 @@ import msgspec
 from fleet.base.errors import BadInput
 from fleet.base.event import Event
 from fleet.base.yaml import read
+from fleet.model import PRACTICE
 from installer.answers import KIND, Source
 from installer.booth.order import Order, Place, Reply, ToChild
 from installer.booth.run import Booth
@@ -44,6 +45,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     image_source: Source | None = None
     password: FromFile | None = None
     consent: bool | None = None
+    provider: str = ""
+    region: str = ""
     model: str = ""
     api_key: FromFile | None = None
     new_password: FromFile | None = None
@@ -131,7 +134,8 @@ class Script:
     def _order(self, entry: Entry) -> Order:
         return Order(
             machine=entry.machine, device=entry.device, key=entry.key, language=entry.language or "en",
-            kind=entry.kind or self._kind, image_source=entry.image_source or "auto", bundle=self._bundle,
+            kind=entry.kind or self._kind, provider=entry.provider or PRACTICE, region=entry.region, model=entry.model,
+            image_source=entry.image_source or "auto", bundle=self._bundle,
         )  # fmt: skip
 
     def _act(self, booth: Booth) -> None:
@@ -162,7 +166,5 @@ class Script:
         match wanted.id:
             case "consent":
                 return Reply(YES if entry.consent else NO)
-            case "model":
-                return Reply(entry.model or wanted.default)
             case _:
-                return Reply(wanted.default or NO)
+                return Reply(wanted.default or (wanted.options[-1][0] if wanted.options else NO))

@@ -42,6 +42,7 @@ class Talk:
         self._heard: queue.SimpleQueue[ToChild] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._told_at = 0.0
+        self._complaint = ""
         task = pipe.receive(hears, Task)
         if task is None:
             raise OurBug("booth.pipe")
@@ -90,16 +91,17 @@ class Talk:
     def put(self, question: Question, number: int, before: str) -> str | Secret:
         """Put a question of the setup's own; see `installer.wizard.interview.Face`."""
         del number, before
+        complaint, self._complaint = self._complaint, ""
         options = tuple((option.value, option.text) for option in question.options if not option.off)
         wanted = Wanted(
             id=question.id, form=question.form, text=question.text, options=options, default=question.default,
-            page=(*question.page, *filter(None, [question.why])), params=question.params,
+            page=tuple(filter(None, [complaint, *question.page, question.why])), params=question.params,
         )  # fmt: skip
         return (self.secret(wanted) or Secret("")) if question.form == "secret" else self.ask(wanted)
 
     def complain(self, error: BadInput) -> None:
-        """Say what is wrong with an answer; the question follows again."""
-        self.tell(Event(kind="note", subject="", step="booth.complaint", params={"why": str(error)}))
+        """Keep what is wrong with an answer: it stands before the question, which follows again."""
+        self._complaint = str(error)
 
     def _next(self, kind: type[Word]) -> Word:
         word = self._heard.get()

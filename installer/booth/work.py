@@ -21,7 +21,7 @@ from fleet.kinds import kind
 from fleet.machine import hostkey
 from fleet.machine.hostkey import HostKey
 from fleet.machine.target import Target, parse
-from fleet.model import Machine
+from fleet.model import PRACTICE, Machine
 from installer.answers import Answers, Receipt, Source
 from installer.booth.codes import COMMAND, device_code, same_device
 from installer.booth.desk import Agreed, Chose, Ends, Looked
@@ -32,6 +32,7 @@ from installer.detect.again import Marks as Known
 from installer.detect.again import hardware_ids, recognise
 from installer.facts import Facts, look
 from installer.lead import Tools
+from installer.model_key import Chooser
 from installer.preflight import judge, need_of, refuse
 from installer.reach import Reached as Met
 from installer.setup import setup
@@ -40,7 +41,7 @@ from installer.wizard.question import NO, YES, Question
 
 CONSENT = 1
 """The version of the text that the customer agrees to: another text, another number."""
-PRACTICE = "practice"
+_PATIENCE = 3
 _PROVING = frozenset({"step.gate", "step.ready", "setup.message"})
 
 
@@ -58,12 +59,15 @@ class There:
 
     Attributes:
         name: in the ticket's own fleet.
+        machine: as it is reached there: by root, where the login that we came with could not keep its rights.
+        login: that we came with.
         password: of the login, where this process learned it.
         by_key: whether a key of somebody's opened the login, and no password was known.
     """
 
     name: str
-    target: Target
+    machine: Machine
+    login: str
     host_key: HostKey
     password: Secret | None
     by_key: bool
@@ -140,19 +144,20 @@ class _Work:
         """Take the device all the way."""
         target = parse(self._order.machine)
         shown = self._shown(target)
+        self._matched(shown)
         there = self._met(shown)
-        facts = self._looked(there, shown)
+        self._looked(there, shown)
         self._talk.reached("detected")
-        self._matched(shown, facts)
         consent = self._agreed(shown)
         self._talk.reached("consented")
-        model, key = self._chosen()
+        answers = self._chosen(there, shown)
         self._talk.reached("chosen")
         self._talk.reached("installing")  # from here on something of ours may be on the device: it is written down
-        receipt = self._set_up(there, shown, model, key)
+        receipt = self._set_up(there, answers)
         self._prove()
         self._talk.reached("handing-over")
-        found = There(there.name, target, shown, self._face.password, bool(self._order.key))
+        machine = self._ground.tools.fleet.wish().machines[there.name]
+        found = There(there.name, machine, target.user, shown, self._face.password, bool(self._order.key))
         told = Told(receipt, consent, self._new_password(target), self._hear)
         return Ends("done", receipt=self._ground.hand_over(found, told))
 
@@ -196,9 +201,10 @@ class _Work:
             image_source=cast("Source", self._order.image_source),
             key=Path(self._order.key) if self._order.key else None,
             bundle=Path(self._order.bundle) if self._order.bundle else None,
+            firewall="keep",
         )  # fmt: skip
 
-    def _looked(self, there: Met, shown: HostKey) -> Facts:
+    def _looked(self, there: Met, shown: HostKey) -> None:
         """Look at the device; where it was looked at before, it must be the same computer still."""
         facts = look(there.port)
         seen = Marks(host_key=shown.fingerprint, hardware=hardware_ids(facts))
@@ -210,7 +216,6 @@ class _Work:
             refuse(problems, there.name)
         for problem in problems:
             self._hear(Event(kind="note", subject="", step=f"{problem.key}.what", params={**problem.params}))
-        return facts
 
     def _same(self, before: Marks, seen: Marks, shown: HostKey) -> None:
         """See that the computer behind the host key is the one of before: a disk can change places."""
@@ -218,12 +223,15 @@ class _Work:
         if recognise(known, Known(host_key=seen.host_key, hardware=seen.hardware)).answer == "cloned":
             self._another(parse(self._order.machine), shown, before.host_key)
 
-    def _matched(self, shown: HostKey, facts: Facts) -> None:
-        """Have the operator say that this is the device in front of them, where nobody did by its code."""
+    def _matched(self, shown: HostKey) -> None:
+        """Have the operator say that this is the device in front of them, where nobody did by its code.
+
+        No password is sent before that.
+        """
         if self._order.device or self._task.marks:
             return
         params = {
-            "code": device_code(shown), "fingerprint": shown.fingerprint, "what": _what(facts), "command": COMMAND,
+            "code": device_code(shown), "fingerprint": shown.fingerprint, "command": COMMAND,
             "machine": self._order.machine,
         }  # fmt: skip
         wanted = Wanted(id="match", customer=False, options=((YES, YES), (NO, NO)), params=params)
@@ -247,10 +255,28 @@ class _Work:
         self._talk.say(Agreed(consent))
         return consent
 
-    def _chosen(self) -> tuple[str, Secret | None]:
-        """Return the model that is chosen, and the customer's key for it."""
-        self._talk.say(Chose(PRACTICE))
-        return PRACTICE, None
+    def _chosen(self, there: Met, shown: HostKey) -> Answers:
+        """Return the answers with the provider and the customer's key, which was tried from their device.
+
+        A key that the device was given before is not asked for again.
+        """
+        order = self._order
+        provider = self._task.model or order.provider
+        answers = structs.replace(self._answers(shown), provider=provider, region=order.region, model=order.model)
+        if self._keyed(there):
+            return structs.replace(answers, provider=PRACTICE)
+        chosen = Chooser(answers, self._asks, self._hear).choose(there.name, there.port, new=True)
+        self._talk.say(Chose(chosen.way.provider.name if chosen else PRACTICE))
+        if chosen is None:
+            return structs.replace(answers, provider=PRACTICE)
+        name = provider or chosen.way.provider.name
+        return structs.replace(answers, provider=name, model=chosen.model, api_key=chosen.key)
+
+    def _keyed(self, there: Met) -> bool:
+        """Return whether a child before this one brought the customer's key to the device already."""
+        fleet = self._ground.tools.fleet
+        mine = [name for name, agent in fleet.wish().agents.items() if agent.machine == there.name]
+        return bool(self._task.touched and mine and fleet.key_of(there.name, mine[0]))
 
     def _new_password(self, target: Target) -> Secret | None:
         """Return the password that its owner wants for the login from now on, where the operator's side knew one."""
@@ -261,16 +287,15 @@ class _Work:
 
     # ---- the installation ------------------------------------------------------------------------------------------
 
-    def _set_up(self, there: Met, shown: HostKey, model: str, key: Secret | None) -> Receipt:
+    def _set_up(self, there: Met, answers: Answers) -> Receipt:
         """Set the device up through the connection that was matched, and no other."""
-        del model, key
 
         def reach(answers: Answers, asks: Interview) -> Met:
             del answers, asks
             return there
 
         tools = replace(self._ground.tools, reach=reach)
-        receipt = setup(self._answers(shown), tools, self._hear, self._asks)
+        receipt = setup(answers, tools, self._hear, self._asks)
         if receipt is None:
             raise OurBug("booth.order", before="installing", after="planned")
         return receipt
@@ -291,6 +316,7 @@ class _Remembering:
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
+        self._complaints = 0
         self.password: Secret | None = None
 
     def put(self, question: Question, number: int, before: str) -> str | Secret:
@@ -303,7 +329,14 @@ class _Remembering:
         return answer
 
     def complain(self, error: BadInput) -> None:
-        """Say what is wrong with an answer."""
+        """Say what is wrong with an answer.
+
+        Raises:
+            Refused: no answer was taken for the third time (``booth.not_taken``).
+        """
+        self._complaints += 1
+        if self._complaints >= _PATIENCE:
+            raise Refused("booth.not_taken", where=error.where, why=error.part("what"))
         self._talk.complain(error)
 
 
