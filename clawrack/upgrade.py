@@ -198,6 +198,8 @@ def _local() -> Iterator[tuple[str, Path, Said]]:
             yield name, path, formats.in_yaml(path, "format")
     for path in sorted(folder.glob("tombs/*.yaml")):
         yield "tombstone", path, formats.in_yaml(path, "version")
+    for path in sorted(folder.glob("twins/*.yaml")):
+        yield "twin", path, formats.in_yaml(path, "version")
     yield "journal", state / "journal.jsonl", formats.in_last_line(state / "journal.jsonl", "v")
     for path in sorted(state.glob("machines/*.jsonl")):
         yield "machine-journal", path, formats.in_last_line(path, "version")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import templates
+from fleet import twins
 from fleet.actions import PlaceImage
 from fleet.api import Fleet
 from fleet.apply import Hands
@@ -75,13 +76,23 @@ def pins() -> "Pins":
 
 
 class Ports:
-    """The ports of a fleet's machines: one for each, kept open."""
+    """The ports of a fleet's machines: one for each, kept open.
 
-    def __init__(self) -> None:
+    Args:
+        folder: the fleet's; a machine that another one seems to be a copy of is not opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._open: dict[tuple[str, Machine], Port] = {}
 
     def __call__(self, name: str, machine: Machine) -> Port:
-        """Return the port of a machine; nothing is connected before it is used."""
+        """Return the port of a machine; nothing is connected before it is used.
+
+        Raises:
+            Refused: a person has to say first which of two machines it is.
+        """
+        twins.check(self._folder, name, machine)
         port = self._open.get((name, machine))
         if port is None:
             port = self._open[name, machine] = _port(name, machine)
@@ -127,7 +138,8 @@ def open_fleet(folder: Path | None = None) -> Fleet:
     Raises:
         ActionFailed: our own folder cannot be written.
     """
-    return _fleet(folder or default_folder(), Ports())
+    folder = folder or default_folder()
+    return _fleet(folder, Ports(folder))
 
 
 def _fleet(folder: Path, ports: Ports) -> Fleet:
@@ -326,6 +338,14 @@ def _from_cache(port: Port, of: str, listen: Listener) -> "Image":
     from installer.offline import bundle, gather  # noqa: PLC0415 - only one command needs it
 
     return bundle.take(port, gather.recipe_of(of), Cache(default_home()), listen)
+
+
+def claim(name: str, at: str, listen: Listener, *, gone: bool) -> None:
+    """Say which of two machines is the fleet's own; see `installer.claim.claim`."""
+    from installer.claim import Hands, claim  # noqa: PLC0415 - only one command needs it
+
+    fleet = open_fleet()
+    claim(name, at, Hands(fleet, doors(), controller(), listen), gone=gone)
 
 
 def draft() -> "Draft":

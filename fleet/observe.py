@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from fleet.base.clean import line, number
-from fleet.base.errors import ActionFailed, ClawrackError
+from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.words import say
 from fleet.machine import containers
 from fleet.machine.guard import Guard, sentence
@@ -91,6 +91,15 @@ def _agent(name: str, told: dict[str, str]) -> SeenAgent:
     )
 
 
+def twice(seen: Seen) -> dict[str, str]:
+    """Return the machines that carry another one's id, each with the other: one disk was copied."""
+    by_id: dict[str, list[str]] = {}
+    for name, there in sorted(seen.machines.items()):
+        if there and there.id:
+            by_id.setdefault(there.id, []).append(name)
+    return {name: next(n for n in names if n != name) for names in by_id.values() if len(names) > 1 for name in names}
+
+
 def machine_view(
     name: str, machine: Machine, seen: Seen, troubles: dict[str, ClawrackError], wish: Wish
 ) -> MachineView:
@@ -110,8 +119,14 @@ def machine_view(
         meter=there.meter_state if there and there.engine else "",
         firewall=bool(there and there.firewall),
         free=there.free if there else 0,
-        trouble=line(str(trouble)) if trouble else _trouble(name, there, agents),
+        trouble=line(str(trouble)) if trouble else _twin(name, seen) or _trouble(name, there, agents),
     )
+
+
+def _twin(name: str, seen: Seen) -> str:
+    """Return that another machine carries the same id, or an empty text."""
+    other = twice(seen).get(name)
+    return str(Refused("twin.two", where=name, machine=name, other=other)) if other else ""
 
 
 def _trouble(name: str, there: SeenMachine | None, agents: int) -> str:

@@ -5,19 +5,21 @@ once, for servers ban whoever fails twice. Meeting a machine writes nothing; sta
 key. The connection that a person opened lasts until a second one, by our key alone, has worked.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from fleet.base.errors import ActionFailed, Refused, Unreachable
+from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
 from fleet.base.event import Event, Listener
 from fleet.base.secret import Secret
 from fleet.machine import hostkey
+from fleet.machine.guard import Guard
 from fleet.machine.hostkey import HostKey
 from fleet.machine.keys import ControllerKey, PersonKey
 from fleet.machine.login import KeyLogin, Login, PasswordLogin
-from fleet.machine.pins import Known, Moved, Pins, Unknown, Verdict, refusal
+from fleet.machine.pins import Known, Moved, Pins, Twice, Unknown, Verdict, refusal
 from fleet.machine.port import Port
 from fleet.machine.refusals import HostKeyTwice
 from fleet.machine.ssh import SshPort
@@ -65,6 +67,40 @@ class Visit:
     with_key: PersonKey | None = None
     rights: str = ""
     at: Callable[[str], Target] = Target.at
+
+    def one_machine(self, old: Target, shown: HostKey) -> bool:
+        """Return whether the old place and the new one are one machine that has two addresses.
+
+        Both show one key. Two machines are in two boots, which their guards mark; without a guard nobody can tell.
+        """
+        boots: list[str] = []
+        for place in (replace(old, user=self.target.user), self.target):
+            with contextlib.closing(SshPort(self.name, place, KeyLogin(self.key), shown)) as port:
+                try:
+                    boots.append(dict(Guard(port).look()).get("boot", ""))
+                except ClawrackError:
+                    return False
+        return bool(boots[0]) and boots[0] == boots[1]
+
+
+class KeyTwice(HostKeyTwice):
+    """A machine shows the host key of another one that is alive too.
+
+    Attributes:
+        visit: where it is.
+        name: of the machine that is known by this key.
+        host_key: that it showed.
+    """
+
+    def __init__(self, visit: Visit, verdict: Twice, host_key: HostKey) -> None:
+        super().__init__(visit.target.place, verdict.other, host_key.fingerprint)
+        self.visit = visit
+        self.name = verdict.name
+        self.host_key = host_key
+
+    def port(self) -> SshPort:
+        """Return it by our key, which a copied disk took along."""
+        return SshPort(self.visit.name, self.visit.target, KeyLogin(self.visit.key), self.host_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +212,7 @@ def trust(visit: Visit, answers: Answers) -> tuple[HostKey, bool]:
     vouched = answers.vouches(shown)
     if vouched is False:
         raise Refused("hostkey.not_that_one", where=visit.target.place, shown=shown.fingerprint)
-    verdict: Verdict = visit.pins.settle(visit.name, visit.target, shown, at=visit.at)
+    verdict: Verdict = visit.pins.settle(visit.name, visit.target, shown, at=visit.at, one=visit.one_machine)
     if not vouched:
         _ask(visit, shown, verdict, answers)
     return shown, isinstance(verdict, Known)
@@ -187,6 +223,8 @@ def _ask(visit: Visit, shown: HostKey, verdict: Verdict, answers: Answers) -> No
     refused = refusal(verdict, visit.target, shown)
     if refused is None:
         return
+    if isinstance(verdict, Twice):
+        raise KeyTwice(visit, verdict, shown)
     if not isinstance(verdict, Unknown | Moved):
         raise refused
     if not answers.accept(visit.target, shown, verdict):

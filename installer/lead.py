@@ -144,6 +144,8 @@ class Lead:
             there = self._asks.once(lambda: self._reach(asked))
             self._met[typed] = there, self._look(there)
             again.settled(*self._met[typed], self._noticed)
+            if self._answers.harden and there.machine.local:
+                raise Refused("harden.here", where=there.name)
         there, facts = self._met[typed]
         return there, self._settled(there, facts)
 
@@ -277,6 +279,8 @@ class Lead:
 
         for gate in there.passes:
             tell("setup.would.pass", gate=gate)
+        if self._answers.harden:
+            tell("setup.would.harden")
         if there.name in wish.machines:
             for action in self._tools.fleet.plan(part(wish, there.name)).actions:
                 tell("setup.would.action", does=say(action.step, **_named(action)), why=say(action.reason))

@@ -14,7 +14,7 @@ from fleet.machine.hostkey import HostKey
 from fleet.machine.jump import Gates, Through
 from fleet.machine.keys import ControllerKey, PersonKey
 from fleet.machine.local import LocalPort
-from fleet.machine.pins import Moved, Pins, Unknown
+from fleet.machine.pins import Moved, Pins, Twice, Unknown
 from fleet.machine.port import Port
 from fleet.machine.target import Target, parse, via, way
 from fleet.model import HERE, Machine, Wish
@@ -197,8 +197,8 @@ def _name(target: Target, wish: Wish, pins: Pins) -> str:
         if (machine.address, machine.port, machine.jump) == (target.address, target.port, target.via):
             return name
     verdict = pins.judge("", target, hostkey.fetch(target))
-    if isinstance(verdict, Moved) and verdict.name in wish.machines:
-        return verdict.name
+    if isinstance(verdict, Moved | Twice) and not verdict.name.startswith("via "):
+        return verdict.name  # of the fleet, or of a setup that was cut off before it was written down
     plain = re.sub(r"[^a-z0-9]+", "-", target.address.lower()).strip("-")[: _USUAL_LONGEST - 6] or "machine"
     taken = {*wish.machines}
     return machine_name(next(n for n in (plain, *(f"{plain}-{k}" for k in range(2, 1000))) if n not in taken))

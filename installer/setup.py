@@ -78,7 +78,19 @@ class _Run:
         looked = self.stayed(looked)
         changed = bool(self.prepared(looked.there, looked, brought))
         receipt = self.deployed(self.written(looked), looked.agent, changed=changed)
-        return self.keyed(receipt, looked.key)
+        receipt = self.keyed(receipt, looked.key)
+        if self.answers.harden:
+            self.hardened(receipt.machine)
+        return receipt
+
+    def hardened(self, machine: str) -> None:
+        """Switch password logins off; where the machine's maker owns sshd, a person is told where to click."""
+        try:
+            self.tools.fleet.harden_machine(machine, self.listen)
+        except Refused as error:
+            if error.key != "harden.vendor":
+                raise
+            self.listen(Event(kind="note", subject=machine, step="harden.by_hand", params={"steps": error.part("why")}))
 
     def stayed(self, looked: Looked) -> Looked:
         """Have our key open the machine from now on: the login, or root where the login's rights would not last."""

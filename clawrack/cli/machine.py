@@ -1,5 +1,6 @@
 """``clawrack machine``: see machines, remove clawrack from them."""
 
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clawrack.cli import handing, leaving, shell, show
+from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
 from clawrack.cli.shell import Command, Listing
@@ -67,6 +69,28 @@ def harden(name: Name, *, undo: Annotated[bool, typer.Option("--undo")] = False,
         show.as_json("result", Result(machine=name, changed=changed))
     else:
         here().paragraphs(say("machine.softened" if undo else "machine.hardened", name=name))
+
+
+@app.command(cls=Verb)
+def claim(
+    name: Name,
+    *,
+    at: Annotated[str, typer.Option("--at", metavar="ADDRESS")],
+    gone: Annotated[bool, typer.Option("--gone")] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Say which of two machines with one disk is the fleet's own."""
+    from clawrack import wire  # noqa: PLC0415 - only this verb needs the installer
+
+    again = shlex.join(("clawrack", "machine", "claim", name, "--at", at, *(["--gone"] if gone else []), "--yes"))
+    sure(name, "question.claim_gone" if gone else "question.claim", again, yes=yes)
+    with listening(as_json=json) as listener:
+        wire.claim(name, at, listener, gone=gone)
+    if json:
+        show.as_json("result", Result(machine=name, changed=True))
+    else:
+        here().paragraphs(say("machine.claimed", name=name, at=at))
 
 
 @app.command(cls=Verb)

@@ -75,6 +75,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "machine show": {"machine": MachineView},
     "machine shell": {"shell": ShellRan},
     "machine harden": CHANGE,
+    "machine claim": CHANGE,
     "machine remove": CHANGE,
     "machine handover": {"event": Event, "receipt": Receipt | None},
     "status": {"status": Status},

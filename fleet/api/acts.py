@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from fleet import apply as applying
-from fleet import load, talk, tombs
+from fleet import load, talk, tombs, twins
 from fleet.actions import AnyAction, Remove, Restart, Start, Stop
 from fleet.api.looks import Looks
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
@@ -191,6 +191,7 @@ class Acts(Looks):
             if found.machine == name:
                 load.forget_agent(self.folder, agent)
         load.forget_machine(self.folder, name)
+        twins.drop(self.folder, name)
 
     def forget_machine(self, name: str) -> tombs.Tomb:
         """Take a machine that is dead for good, and its agents, out of the folder; a tombstone waits for its return.

@@ -25,9 +25,15 @@ class Looks(Ground):
         )
 
     def plan(self, wish: Wish | None = None) -> Plan:
-        """Return what turns the seen fleet into the wished one: the whole, or the part that is given."""
+        """Return what turns the seen fleet into the wished one: the whole, or the part that is given.
+
+        Raises:
+            Refused: two machines carry one id, so nobody knows which is which.
+        """
         wish = wish or self.wish()
         seen, _ = self.seen(wish, images=True)
+        for name, other in observe.twice(seen).items():
+            raise Refused("twin.two", where=name, machine=name, other=other)
         return plan(wish, seen, self._hands(wish).targets)
 
     def status(self) -> Status:

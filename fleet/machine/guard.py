@@ -194,6 +194,10 @@ class Guard:
         """Take hardening back; whether there was any."""
         return not _already(self._call("soften", "now", lease.word, timeout=90))
 
+    def anew(self, lease: Lease, *, keys: bool) -> Said:
+        """Make a copy a machine of its own: its agents go, it gets an id, and with ``keys`` host keys of its own."""
+        return self._call("anew", lease.word, "keys" if keys else "no-keys", timeout=_STOP + 200)
+
     def hardening(self) -> Said:
         """Return how far hardening has come; nothing is changed."""
         return self._call("hardening")

@@ -129,13 +129,14 @@ class Pins:
             return Moved(same.name, same.place, shown.fingerprint)
         return Unknown(shown.fingerprint)
 
-    def settle(
+    def settle(  # noqa: PLR0913 - all but the first three have their usual values
         self,
         name: str,
         target: Target,
         shown: HostKey,
         *,
         at: Callable[[str], Target] = Target.at,
+        one: Callable[[Target, HostKey], bool] | None = None,
         timeout: float = 5.0,
     ) -> Verdict:
         """Judge, and where a known key shows up at a new place, ask the old place too.
@@ -147,10 +148,14 @@ class Pins:
             target: where it is now.
             shown: the key that it shows.
             at: returns the target of a place, its jump hosts open.
+            one: tells whether the old place, which shows the key as well, is the same machine, with two addresses.
             timeout: seconds for asking the old place.
         """
         verdict = self.judge(name, target, shown)
-        if isinstance(verdict, Moved) and verdict.old and _answers_with(shown, at(verdict.old), timeout):
+        if not isinstance(verdict, Moved) or not verdict.old:
+            return verdict
+        old = at(verdict.old)
+        if _answers_with(shown, old, timeout) and not (one and one(old, shown)):
             self._mark_twice(str(shown), target.place)
             return Twice(verdict.name, verdict.old, verdict.fingerprint)
         return verdict

@@ -1,0 +1,128 @@
+"""Which of two machines is the fleet's own; the other, a copy of its disk, becomes one of its own, without agents.
+
+Two live copies of one agent are never the result: what the fleet goes on with is opened again only once the copy has
+been proven to run none, or a person vouches that it is gone for good.
+"""
+
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from fleet import load, near, twins
+from fleet.api import Fleet
+from fleet.base.errors import BadInput, Refused, Unreachable
+from fleet.base.event import Event, Listener
+from fleet.machine import hostkey
+from fleet.machine.hostkey import HostKey
+from fleet.machine.login import KeyLogin
+from fleet.machine.refusals import HostKeyTwice
+from fleet.machine.ssh import SshPort
+from fleet.machine.target import Target
+from fleet.model import Machine
+from fleet.site import held
+from fleet.twins import Twin, place_of
+from installer.reach import Doors
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a claim works with.
+
+    Attributes:
+        fleet: whose machine it is.
+        doors: what opens machines.
+        holder: of leases.
+        listen: told of everything.
+    """
+
+    fleet: Fleet
+    doors: Doors
+    holder: str
+    listen: Listener
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """One of the two: where it is, and the host key that it shows."""
+
+    machine: Machine
+    host_key: HostKey
+
+
+def claim(name: str, at: str, hands: Hands, *, gone: bool) -> None:
+    """Have the machine be the one at a place; the other becomes a machine of its own.
+
+    Args:
+        name: of the machine.
+        at: the address or place of the real one.
+        hands: what to work with.
+        gone: a person vouches that the other one is gone for good; it is not asked for.
+
+    Raises:
+        BadInput: there is no such machine or twin, or the place is neither's.
+        Unreachable: the other one does not answer, so nothing is known of what runs there.
+    """
+    folder, wish = hands.fleet.folder, hands.fleet.wish()
+    if name not in wish.machines:
+        raise near.no_machine(name, wish)
+    twin = twins.find(folder, name)
+    if twin is None:
+        raise BadInput("twin.none", machine=name)
+    before = wish.machines[name]
+    real, other = _sides(name, at, before, twin, hands)
+    if not gone:
+        _parted(name, other, hands, same_key=real.host_key == other.host_key)
+    moved = {part: getattr(real.machine, part) for part in ("address", "port", "user", "jump")}
+    hands.doors.pins.pin(name, _target(real.machine, hands), real.host_key)
+    load.save_machine(folder, name, structs.replace(before, **moved, hardware_ids=()))
+    twins.drop(folder, name)
+    if real.machine == twin.machine:
+        _awake(name, twin, hands)
+
+
+def _sides(name: str, at: str, before: Machine, twin: Twin, hands: Hands) -> tuple[One, One]:
+    """Return the real one and the other; where both are at one place, what is there now is the real one."""
+    shown = hostkey.parse(twin.host_key)
+    try:
+        pinned = hands.fleet.graves.key_of(name, before)
+    except HostKeyTwice:  # the same key at both
+        pinned = ""
+    old, new = One(before, hostkey.parse(pinned) if pinned else shown), One(twin.machine, shown)
+    for real, other in ((new, old), (old, new)):
+        if at in {real.machine.address, place_of(real.machine)}:
+            return real, other
+    raise BadInput("twin.elsewhere", where=name, at=at, old=place_of(before), new=place_of(twin.machine))
+
+
+def _parted(name: str, other: One, hands: Hands, *, same_key: bool) -> None:
+    """Make the other one a machine of its own; its agents are stopped, proven, and taken off."""
+    target = _target(other.machine, hands)
+    port = SshPort(f"{name}-copy", target, KeyLogin(hands.doors.key), other.host_key)
+    hands.listen(Event(kind="begun", subject=name, step="twin.parted", params={"place": target.place}))
+    try:
+        with held(port, hands.holder) as site:
+            said = site.guard.anew(site.lease, keys=same_key)
+    except Refused as error:
+        if error.key != "guard.absent":
+            raise
+        said = {}  # clawrack was never on it, or is not any more: it runs none of our agents
+    except Unreachable as error:
+        raise Unreachable("twin.silent", where=name, machine=name, place=target.place, why=str(error)) from error
+    finally:
+        port.close()
+    agents = said.get("removed", "") or "-"
+    told = {"place": target.place, "agents": agents}
+    hands.listen(Event(kind="done", subject=name, step="twin.parted", params=told))
+
+
+def _awake(name: str, twin: Twin, hands: Hands) -> None:
+    """Start again what was stopped on the real one when it was taken for the copy."""
+    machine = hands.fleet.wish().machines[name]
+    with held(hands.fleet.open(name, machine), hands.holder) as site:
+        for agent in twin.stopped:
+            site.guard.start(site.lease, agent)
+            hands.listen(Event(kind="done", subject=name, step="twin.started", params={"agent": agent}))
+
+
+def _target(machine: Machine, hands: Hands) -> Target:
+    return hands.doors.gates.target(machine.address, machine.port, machine.user, machine.jump)
