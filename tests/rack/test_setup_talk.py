@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from wcwidth import wcswidth
 
 from tests.rack import tinykinds
 from tests.rack.controller import Controller
@@ -57,8 +58,10 @@ def test_keys_lead_through_it_back_works_and_ctrl_c_keeps_the_answers(machine: M
         terminal.press(UP + ENTER)  # no is marked: nobody trusts a key by pressing Enter alone
         asked(terminal, "Password of root", "save and stop")
         terminal.press(f"{PASSWORD}\r")
+        asked(terminal, "Whose model", "save and stop")
+        terminal.press(ENTER)
         terminal.sees("would be brought")
-        asked(terminal, "Start on", "save and stop")
+        asked(terminal, "5. Start on", "save and stop")  # six questions are the most
         terminal.press(DOWN + ENTER)  # another name
         asked(terminal, "be called?", "save and stop")
         terminal.press("?")
@@ -70,8 +73,12 @@ def test_keys_lead_through_it_back_works_and_ctrl_c_keeps_the_answers(machine: M
         asked(terminal, "be called?", "save and stop")
         terminal.press(ESCAPE)
         asked(terminal, "Start on", "save and stop")
-        terminal.press(DOWN + ENTER)  # back again: to the machine, and no second login
+        terminal.press(DOWN + ENTER)  # back again: past the login, which is not made twice
+        asked(terminal, "Whose model", "save and stop")
+        terminal.press(ESCAPE)
         asked(terminal, "Which machine?", "save and stop")
+        terminal.press(ENTER)
+        asked(terminal, "Whose model", "save and stop")
         terminal.press(ENTER)
         asked(terminal, "Start on", "save and stop")
         terminal.press(CTRL_C)
@@ -85,30 +92,47 @@ def test_keys_lead_through_it_back_works_and_ctrl_c_keeps_the_answers(machine: M
         assert terminal.ends() == 130
 
 
+def only_chinese(shown: str) -> None:
+    """See that no line has English in the way, and none is wider than 80 cells; commands and names may stand in it."""
+    for line in shown.splitlines():
+        words = re.sub(r"`[^`]*`|“[^”]*”|clawrack [a-z -]+|ssh-keygen.*?pub|SHA256:\S+|root@\S+|\[[^\]]*\]", "", line)
+        assert not re.findall(r"[A-Za-z]{3,}(?: [A-Za-z]{2,}){2,}", words), line
+        assert wcswidth(line) <= 80, line
+
+
+def led_in_chinese(terminal: AtTerminal, machine: Machine) -> None:
+    """Answer in plain lines up to the review page."""
+    asked(terminal, "装在哪台机器上", "退出。")
+    terminal.press("帮助\n")
+    asked(terminal, "机群里已有的机器填名字就行", "退出。")
+    terminal.press(f"root@{machine.address}\n")
+    asked(terminal, "一样吗", "退出。")
+    terminal.press("\uff11\n")
+    terminal.sees("不显示")
+    terminal.press(f"{PASSWORD}\n")
+    asked(terminal, "用哪家的模型", "退出。")
+    terminal.press("\n")
+    asked(terminal, "开始吗", "退出。")
+
+
 def test_plain_lines_lead_through_it_in_chinese_without_a_word_of_english_in_the_way(
-    machine: Machine, controller: Controller
+    machine: Machine, controller: Controller, tmp_path: Path
 ) -> None:
-    with person(controller, "setup", CLAWRACK_PLAIN="1", CLAWRACK_LANG="zh") as terminal:
-        asked(terminal, "装在哪台机器上", "退出。")
-        terminal.press("帮助\n")
-        asked(terminal, "机群里已有的机器填名字就行", "退出。")
-        terminal.press(f"root@{machine.address}\n")
-        asked(terminal, "一样吗", "退出。")
-        terminal.press("\uff11\n")
-        terminal.sees("不显示")
-        terminal.press(f"{PASSWORD}\n")
-        asked(terminal, "开始吗", "退出。")
+    plain = {"CLAWRACK_PLAIN": "1", "CLAWRACK_LANG": "zh", "CLAWRACK_KINDS": tinykinds.place(tmp_path / "kinds")}
+    with person(controller, "setup", "--kind", tinykinds.NAME, **plain) as terminal:
+        led_in_chinese(terminal, machine)
         terminal.press("4\n")
         terminal.sees("没有")
         assert terminal.ends() == 3
-        shown = terminal.text
-        assert "\x1b" not in terminal.said.decode()
+        only_chinese(terminal.text)
     untouched(machine, controller)
-    for line in shown.splitlines():
-        words = re.sub(r"`[^`]*`|“[^”]*”|clawrack [a-z -]+|ssh-keygen.*?pub|SHA256:\S+|root@\S+|\[[^\]]*\]", "", line)
-        english = re.findall(r"[A-Za-z]{3,}(?: [A-Za-z]{2,}){2,}", words)
-        assert not english, line
-        assert sum(2 if ord(char) > 0x2E7F else 1 for char in line) <= 80, line
+    with person(controller, "setup", "--kind", tinykinds.NAME, **plain) as terminal:
+        led_in_chinese(terminal, machine)
+        terminal.press("1\n")
+        terminal.sees("clawrack machine remove")
+        assert terminal.ends() == 0
+        only_chinese(terminal.text)
+        assert "\x1b" not in terminal.said.decode()
 
 
 def test_many_machines_from_a_file_the_unfit_first_then_one_then_the_rest(
