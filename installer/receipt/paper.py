@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import structs
 
+from fleet.base.clean import line
 from fleet.base.words import find, say
 from installer.answers import Receipt
 from installer.receipt.form import Access, Changes, Consent
@@ -44,7 +45,7 @@ def paper(receipt: Receipt, wrap: Wrap, *, colour: bool = False) -> list[str]:
         if not texts:
             continue
         lines += [*([""] if lines else []), heading]
-        lines += [line for text in texts for line in wrap(text, COLUMNS, "  ")]
+        lines += [row for text in texts for row in wrap(text, COLUMNS, "  ")]
     return [*lines, "", *wrap(say("receipt.warranty"), COLUMNS, ""), *_squared(receipt, wrap, colour=colour)]
 
 
@@ -63,7 +64,7 @@ def _made(receipt: Receipt) -> Iterator[str]:
         yield say("receipt.agent", agent=receipt.agent, kind=receipt.kind, version=receipt.version)
     if receipt.image:
         yield say("receipt.image", image=_DIGEST.sub(r"\1…", receipt.image))
-    yield from receipt.beside
+    yield from map(line, receipt.beside)
 
 
 def _use(receipt: Receipt) -> Iterator[str]:
@@ -87,7 +88,7 @@ def _changed(changes: Changes | None) -> Iterator[str]:
     if changes.docker:
         yield say("receipt.docker_ours" if changes.docker == "ours" else "receipt.docker_before")
     yield say("receipt.paths")
-    yield from (f"  {path}" for path in changes.paths)
+    yield from (f"  {line(path)}" for path in changes.paths)
     if changes.data:
         yield f"  {say('receipt.data', path=changes.data)}"
 

@@ -196,29 +196,22 @@ def test_ssh_takes_no_passwords_where_that_was_chosen_and_the_keys_of_others_sta
 
 
 def test_clawrack_on_the_device_itself_takes_over_what_runs_there(machine: Machine, kinds: str) -> None:
-    machine.sh(f"mkdir -p {kinds}")
-    for file in Path(kinds).rglob("*"):
+    for file in Path(kinds).rglob("*"):  # not below /tmp: the machine has one of its own there
         if file.is_file():
-            machine.put(str(file), file.read_bytes())
-    before = machine.run("docker", "inspect", "-f", "{{.Id}} {{.State.StartedAt}}", f"clawrack-{AGENT}").text
-    there = ("env", f"PATH={sys.prefix}/bin:/usr/sbin:/usr/bin:/sbin:/bin", f"CLAWRACK_KINDS={kinds}")
-    python = (
-        *there,
-        "python",
-        "-P",
-        "-m",
-        "clawrack",
-        "setup",
-        "--machine",
-        "here",
-        "--kind",
-        AGENT,
-        "--yes",
-        "--json",
+            machine.put(f"/srv/kinds/{file.relative_to(kinds)}", file.read_bytes())
+    life = ("docker", "inspect", "-f", "{{.Id}} {{.State.StartedAt}}", f"clawrack-{AGENT}")
+    before = machine.run(*life).text
+    there = (
+        "env",
+        "-C",
+        str(ROOT),
+        f"PATH={sys.prefix}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "CLAWRACK_KINDS=/srv/kinds",
     )
-    taken = machine.run("env", "-C", str(ROOT), *python, timeout=200, check=False)
+    words = ("python", "-P", "-m", "clawrack", "setup", "--machine", "here", "--kind", AGENT, "--yes", "--json")
+    taken = machine.run(*there, *words, timeout=200, check=False)
     assert taken.code == 0, (taken.text, taken.err)
-    assert before == machine.run("docker", "inspect", "-f", "{{.Id}} {{.State.StartedAt}}", f"clawrack-{AGENT}").text
+    assert before == machine.run(*life).text
     assert owner(machine, "ask", "still there?").code == 0
 
 
