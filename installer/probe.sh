@@ -428,6 +428,10 @@ judge_host() {
         for name in firewalld nftables; do may systemctl -q is-active "$name" && found="$found $name"; done
     fi
     say firewall "$found"
+    # a chain of their own that forwards nothing stands before and behind all that Docker allows
+    case $found in *nftables*)
+        tr '\n' ' ' </etc/nftables.conf | grep -q 'hook forward[^}]*policy drop' && say forward drop ;;
+    esac
 }
 
 judge_network() {

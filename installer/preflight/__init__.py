@@ -35,6 +35,7 @@ _CHECKS: tuple[Check, ...] = (
     around.clock,
     around.packages,
     around.subnets,
+    around.forward,
     around.ports,
     around.proxy,
     around.sleep,

@@ -67,6 +67,12 @@ def _networks(text: str) -> Iterator[IPv4Network]:
             continue
 
 
+def forward(facts: Facts, _verdict: Verdict, _need: Need) -> Problems:
+    """A firewall of a person's own that lets nothing be forwarded cuts agents off; Docker's rules cannot mend that."""
+    if facts.get("forward") == "drop":
+        yield Problem("warn", "preflight.forward", {})
+
+
 def ports(facts: Facts, _verdict: Verdict, need: Need) -> Problems:
     """An agent of the same kind that somebody installed by hand: two would answer the same messages."""
     if need.port and str(need.port) in facts.get("listening").split():

@@ -7,6 +7,8 @@ each test that takes it.
 import json
 import re
 import socket
+import socketserver
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,17 +17,18 @@ from typing import Any
 
 import pytest
 
-from fleet.base.errors import ActionFailed
+from fleet.base.errors import ActionFailed, Refused
 from fleet.base.event import ignore
 from fleet.machine.guard import Guard, sentence
 from fleet.machine.port import Port
 from installer.facts import Facts, look
-from installer.preflight import Need, judge
+from installer.preflight import Need, fit, judge
 from installer.provision import prepare
 from installer.steps import carried, door
 from installer.unprepare import Removal, unprepare
 from tests.rack import faults, tinykinds
 from tests.rack.controller import Controller as Typist
+from tests.rack.guard_bench import Bench
 from tests.rack.machine import Build, Machine
 from tests.rack.prepare_rig import Controller, Person, difference, snapshot
 
@@ -218,8 +221,8 @@ def test_a_firewall_is_shut_on_trial_proven_and_kept_and_opens_where_nobody_came
     laptop: Machine, controller: Controller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = reach(laptop, controller)
+    prepared(port, look(port), controller)
     facts = look(port)
-    prepared(port, facts, controller)
     laptop.sh("mkdir -p /run/sshd; /usr/sbin/sshd -p 2222 -o PidFile=/run/second.pid")
     before = laptop.sh("iptables-save -t mangle | grep -c DOOR || true").text
     assert (knocks(laptop, 2222), before) == (True, "0")
@@ -249,6 +252,50 @@ def test_a_firewall_is_shut_on_trial_proven_and_kept_and_opens_where_nobody_came
     assert laptop.sh("iptables-save | grep -ci 'clawrack\\|door' || true").text == "0"
     assert knocks(laptop, 2222)
     laptop.sh("kill $(cat /run/second.pid); rm -f /run/second.pid")
+    port.close()
+
+
+@pytest.fixture
+def listener(laptop: Machine) -> Iterator[tuple[str, int]]:
+    """Somebody on the machine's network who says hello."""
+    way = laptop.sh("ip -4 route show default | cut -d' ' -f3").text
+    with socketserver.ThreadingTCPServer(("0.0.0.0", 0), Hello) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield way, server.server_address[1]
+        server.shutdown()
+
+
+class Hello(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.sendall(b"hello")
+
+
+def test_behind_a_firewall_that_was_there_agents_work_ssh_stays_and_ours_is_refused(
+    laptop: Machine, controller: Controller, listener: tuple[str, int]
+) -> None:
+    bench = Bench(laptop)
+    bench.install()
+    bench.lease()
+    bench.deploy("one", bench.fresh())
+    laptop.sh("apt-get -qq update && apt-get -qq -y install --no-install-recommends ufw nftables", timeout=180)
+    call = f"docker exec clawrack-one sh -c 'echo | timeout 4 nc {listener[0]} {listener[1]}'"
+    laptop.sh("ufw allow 22/tcp && ufw --force enable")
+    assert laptop.sh(call).text == "hello"
+    port = reach(laptop, controller)
+    with pytest.raises(Refused) as caught:
+        prepared(port, look(port), controller, firewall="ssh-only", plan_only=True)
+    assert (caught.value.key, caught.value.params["firewall"]) == ("door.another", "ufw")
+    laptop.sh("ufw --force disable")
+    # Somebody's own chain that forwards nothing is told beforehand, with the rules that help
+    rules = "table inet filter {\n chain forward { type filter hook forward priority filter; policy drop; }\n}\n"
+    laptop.put("/etc/nftables.conf", b"#!/usr/sbin/nft -f\n" + rules.encode())
+    laptop.sh("systemctl start nftables")
+    assert laptop.sh(call, check=False).text == ""
+    (told,) = [one for one in fit("tinykind", judge(look(port), Need())).problems if one.key == "preflight.forward"]
+    laptop.sh(told.next.replace("sudo ", ""))
+    assert laptop.sh(call).text == "hello"
+    laptop.sh("nft delete table inet filter; systemctl stop nftables")
+    bench.guard("uninstall", "erase", bench.token)
     port.close()
 
 
