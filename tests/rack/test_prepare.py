@@ -1,5 +1,6 @@
 """A bare machine over SSH becomes ready, from wherever it was left; and bare again."""
 
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -10,15 +11,18 @@ import pytest
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused
 from fleet.base.event import Event, ignore
 from fleet.machine.guard import GUARD, Guard
+from installer import remote
 from installer.facts import look
 from installer.preflight import Need, judge
 from installer.provision import carry_out
 from installer.steps import STEPS
+from installer.steps.step import NOTES
 from installer.steps.step import Machine as Subject
 from installer.unprepare import Removal, unprepare
 from tests.rack.machine import Build, Machine, User
 from tests.rack.prepare_rig import Controller, Person, difference, snapshot, start_apart
 
+SOCKET = 'use IO::Socket::UNIX; IO::Socket::UNIX->new(Local => "/run/user/0/docker.sock", Listen => 1)'
 ROOT = "root's own 5"
 BOOTH = User(password="open sesame 7")
 PLAIN = User("plain", "nothing here 9", sudo="no", uid=1001)
@@ -254,6 +258,37 @@ def troubled() -> Iterator[Machine]:
         yield machine
 
 
+def test_an_engine_that_agents_cannot_run_on_is_refused_before_anything_is_fetched(
+    troubled: Machine, tmp_path: Path
+) -> None:
+    controller = Controller(tmp_path)
+    troubled.put("/root/.ssh/authorized_keys", controller.key.public.encode() + b"\n", 0o600)
+    port = controller.reach(troubled, Person())
+    # settings that Docker could not read, or that agents could not run with, are told before anything is fetched
+    for content, key, at in (
+        (b'{\n  "log-driver" "json-file"\n}\n', "daemon.broken", ":2:16"),
+        (b'{\n  // mine\n  "debug": false\n}\n', "daemon.comments", ":2:3"),
+        (b'{"userns-remap": "default"}\n', "preflight.userns", ""),
+    ):
+        troubled.put("/etc/docker/daemon.json", content)
+        with pytest.raises(ClawrackError) as refused:
+            controller.prepare(port, plan_only=True)
+        assert key_error(refused) == key
+        assert refused.value.where.endswith(at)
+    assert "preflight.userns" in {problem.key for problem in judge(look(port), Need())}
+    assert troubled.sh("ls /var/lib/clawrack", check=False).code != 0
+
+    # an engine of somebody's own, without root; and the network of the machine where Docker would put its bridge
+    troubled.put("/etc/docker/daemon.json", b'{ "log-level": "warn",\t"labels": ["rack=1"] }')
+    troubled.sh("ip route add 172.17.0.0/24 dev eth0")
+    troubled.sh(f"mkdir -p -m 700 /run/user/0; perl -e '{SOCKET}'")
+    problems = {problem.key: problem for problem in judge(look(port), Need())}
+    assert problems["preflight.rootless"].severity == "fix"
+    assert problems["preflight.bridge"].severity == "mend"
+    troubled.sh("rm -rf /run/user/0")
+    port.close()
+
+
 def test_troubles_are_told_one_by_one_and_each_run_carries_on(troubled: Machine, tmp_path: Path) -> None:
     controller = Controller(tmp_path)
     troubled.put("/root/.ssh/authorized_keys", controller.key.public.encode() + b"\n", 0o600)
@@ -261,27 +296,38 @@ def test_troubles_are_told_one_by_one_and_each_run_carries_on(troubled: Machine,
     troubled.put("/etc/apt/sources.list.d/torn.list", b"deb [ nonsense\n")
     gone = b"Types: deb\nURIs: file:/gone\nSuites: stable\nComponents: main\nTrusted: yes\n\n"
     troubled.put("/etc/apt/sources.list.d/gone.sources", gone)
-    troubled.put("/etc/docker/daemon.json", b"{}\n")
-    before = snapshot(troubled)
-    troubled.put("/etc/docker/daemon.json", b'{"log-driver": "json-file",}\n')
     port = controller.reach(troubled, Person())
+    before = snapshot(troubled)
 
     with pytest.raises(ActionFailed) as caught:
         controller.prepare(port)
     assert key_error(caught) == "packages.no_room"
     assert troubled.sh("command -v dockerd", check=False).code != 0
+    assert controller.told("step.daemon.merged")
 
     broken = {str(told["file"]) for told in controller.told("step.packages.broken_source")}
     assert broken == {f"/etc/apt/sources.list.d/{name}" for name in ("broken.list", "torn.list", "gone.sources")}
 
     troubled.sh("umount /var/cache/apt/archives")
+    merged = troubled.get("/etc/docker/daemon.json")
+    troubled.put("/etc/docker/daemon.json", merged.replace(b'"warn"', b'"loud"'))
     with pytest.raises(ActionFailed) as caught:
         controller.prepare(port)
     assert key_error(caught) == "docker.not_starting"
-    assert "daemon.json" in str(caught.value.params["reason"])
+    assert "loud" in str(caught.value.params["reason"])
 
-    troubled.put("/etc/docker/daemon.json", b"{}\n")
+    troubled.put("/etc/docker/daemon.json", merged)
     assert controller.prepare(port)[-1] == "step.guard"
+    assert "192.168.215.1/24" in troubled.sh("ip -4 -o addr show docker0").text
+    assert controller.prepare(port) == []
+
+    # somebody else installs, all the time: a sentence with who it is, and nobody is ended
+    troubled.sh(HOLD.replace("sleep 8", "sleep 90"))
+    time.sleep(0.3)
+    ran = remote.run(port, "apt.sh", NOTES, "1", "-", "docker.io")
+    assert ran.code == 22
+    assert re.search(rb"^clawrack:lock [0-9]+ \(perl\)$", ran.out, re.MULTILINE)
+    troubled.sh("pkill -x perl")
 
     steps: list[str] = []
     unprepare(port, Removal("erase", docker=True), lambda event: steps.append(event.step))

@@ -47,7 +47,7 @@ def test_where_there_is_no_file_one_is_written() -> None:
 @pytest.mark.parametrize(
     ("text", "key", "at"),
     [
-        ('{"log-driver": "json-file",}', "daemon.broken", ":1:28"),
+        ('{"log-driver" "json-file"}', "daemon.broken", ":1:15"),
         ('{\n  "a": 1\n  "b": 2\n}', "daemon.broken", ":3:3"),
         ('{\n  // mirrors\n  "a": 1\n}', "daemon.comments", ":2:3"),
         ('{\n  "a": 1, # mine\n  "b": 2\n}', "daemon.comments", ":2:11"),
