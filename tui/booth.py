@@ -68,7 +68,8 @@ class BoothApp(App[None]):
 
     CSS_PATH = Path(__file__).with_name("clawrack.tcss")
     CSS = """
-    .box .page { height: auto; max-height: 14; }
+    .wide { width: 78; max-width: 100%; max-height: 100%; padding: 0 1; }
+    .box .page { height: auto; max-height: 16; }
     .box .answers { height: auto; max-height: 8; margin-bottom: 1; }
     .answers Button { width: auto; min-width: 16; padding: 0 2; text-style: none; }
     .answers Button { background: $panel; color: $foreground; }

@@ -41,7 +41,8 @@ def minutes(seconds: float) -> str:
 def state(ticket: Ticket) -> Cell:
     """Return where the ticket is, as a sign and a word."""
     sign, style = _SIGNS.get(ticket.state, ("◐", "doing"))
-    return Cell(f"{sign} {say(f'booth.state.{ticket.state}')}", style)
+    waits = ticket.state == "new" and not ticket.running
+    return Cell(f"{sign} {say('booth.state.waiting' if waits else f'booth.state.{ticket.state}')}", style)
 
 
 def now_doing(ticket: Ticket, event: Event | None, now: float) -> Cell:

@@ -34,6 +34,7 @@ class Shown(Dialog[str]):
 
     def on_mount(self) -> None:
         """Stand at the answer that changes nothing: the default, else the last."""
+        self.query_one(".box").add_class("wide")  # all of it is read at once at 80 columns and 24 rows
         values = [value for value, _ in self._options]
         at = values.index(self._default) if self._default in values else len(values) - 1
         self.query_one(f"#option-{at}").focus()
