@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
+from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, Unreachable
 from fleet.base.event import Event, Listener
 from fleet.base.secret import Secret
 from fleet.machine import hostkey
@@ -43,6 +43,10 @@ class Answers(Protocol):
 
     def password(self, user: str, place: str) -> Secret | None:
         """Return the password of a login; asked at most once; None where there is none to be had."""
+        ...
+
+    def once_more(self, user: str, place: str) -> Secret | None:
+        """Return another password after the first was wrong; None where nobody takes the risk of being banned."""
         ...
 
 
@@ -170,9 +174,8 @@ def meet(visit: Visit, answers: Answers) -> Met:
     port = SshPort(visit.name, visit.target, login, host_key)
     ours = _opens(port)
     if not ours:
-        login = _login(visit, asked)
-        port = SshPort(visit.name, visit.target, login, host_key)
-        port.connect()  # the one attempt
+        port = _opened(visit, host_key, answers, asked)
+        login = port.login
     return Met(visit, host_key, _rising(visit, port, login, host_key, asked), known, ours, asked, port)
 
 
@@ -199,6 +202,10 @@ class _Once:
         if not self._said:
             self._said.append(self._answers.password(self._visit.target.user, self._visit.target.place))
         return self._said[0]
+
+    def said(self, password: Secret) -> None:
+        """Take another password for the one that was wrong."""
+        self._said[:] = [password]
 
 
 def trust(visit: Visit, answers: Answers) -> tuple[HostKey, bool]:
@@ -249,6 +256,25 @@ def withdraw(port: Port, key: ControllerKey) -> None:
     remote.ask(port, "authorize.sh", "remove", key.public, root=False)
     if remote.ask(port, "authorize.sh", "look", key.public, root=False).get("there"):
         raise ActionFailed("bootstrap.key_stays", where=port.name)
+
+
+def _opened(visit: Visit, host_key: HostKey, answers: Answers, asked: _Once) -> SshPort:
+    """Return the machine by the person's login: one attempt, and a second only where they want it all the same.
+
+    Raises:
+        BadInput: the password is wrong.
+    """
+    port = SshPort(visit.name, visit.target, _login(visit, asked), host_key)
+    try:
+        port.connect()
+    except BadInput as error:
+        again = answers.once_more(visit.target.user, visit.target.place) if error.key == "ssh.wrong_password" else None
+        if again is None:
+            raise
+        asked.said(again)
+        port = SshPort(visit.name, visit.target, PasswordLogin(again), host_key)
+        port.connect()
+    return port
 
 
 def _login(visit: Visit, asked: _Once) -> Login:

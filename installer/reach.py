@@ -83,6 +83,20 @@ class Person:
         facts = {"user": user, "place": place, "typed": self.answers.machine}
         return self.answers.password or self.asks.secret(Question(id="password", form="secret", params=facts))
 
+    def once_more(self, user: str, place: str) -> Secret | None:
+        """Return another password where the person wants to try once more, told that machines ban who fails often."""
+        if self.asks.silent or self.told:
+            return None
+        facts = {"user": user, "place": place, "typed": self.answers.machine}
+        if not self.asks.confirm(yes_or_no("password_again", default=NO, **facts)):
+            return None
+        return self.asks.secret(Question(id="password", form="secret", params={**facts, "again": "1"}))
+
+    @property
+    def told(self) -> bool:
+        """Whether the password was told beforehand, so that nobody mistyped it here."""
+        return self.answers.password is not None
+
 
 @dataclass(frozen=True)
 class AtGate(Person):
@@ -97,6 +111,11 @@ class AtGate(Person):
         """Return the password of a jump host's login, asked once."""
         facts = {"user": user, "place": place, "typed": self.answers.jump}
         return self.answers.jump_password or self.asks.secret(Question(id="jump_password", form="secret", params=facts))
+
+    @property
+    def told(self) -> bool:
+        """Whether the password was told beforehand."""
+        return self.answers.jump_password is not None
 
 
 @dataclass(frozen=True, slots=True)

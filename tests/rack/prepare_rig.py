@@ -48,6 +48,9 @@ class Person:
         self.asked.append(f"password {user}")
         return None if self.word is None else Secret(self.word)
 
+    def once_more(self, user: str, place: str) -> Secret | None:
+        self.asked.append(f"again {user} {place}")
+
 
 @dataclass
 class Controller:

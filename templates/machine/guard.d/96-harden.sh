@@ -22,8 +22,7 @@ verb_harden() { # TOKEN arm USER ADDRESS HERE PORT KEY SECONDS | TOKEN commit
 
 harden_arm() { # TOKEN arm USER ADDRESS HERE PORT KEY SECONDS; see guard.sh
     is_login "$3" || [ "$3" = root ] || bad user "$3"
-    is_ip "$4" || bad address "$4"
-    is_ip "$5" || bad address "$5"
+    case $4,$5 in ,* | *, | *[!0-9A-Za-z.:%,]* | *,*,*) bad address "$4 $5" ;; esac # no comma gets into sshd's -C
     is_number "$6" 1 65535 || bad port "$6"
     case $7 in '' | *[!A-Za-z0-9+/=]*) bad key "not the middle word of a public key" ;; esac
     is_number "$8" 5 3600 || bad seconds "$8"
@@ -49,11 +48,6 @@ harden_arm() { # TOKEN arm USER ADDRESS HERE PORT KEY SECONDS; see guard.sh
     UNDO=
     failpoint harden-reloaded
     say left "$8"
-}
-
-is_ip() { # an address as sshd's -C takes it: no comma, no blank
-    case $1 in '' | -* | *[!0-9A-Za-z.:%]*) return 1 ;; esac
-    [ ${#1} -le 64 ]
 }
 
 # harden_may: what is refused before anything is written, because somebody else owns sshd here, or because what is
@@ -156,17 +150,9 @@ is_locked() {
 
 listens_where_we_came() {
     ! sshd_by_socket || return 0 # the socket listens, whatever sshd's files say
-    case "
-$(told_by_sshd listenaddress)
-" in *"
-0.0.0.0:$HARDEN_PORT
-"* | *"
-[::]:$HARDEN_PORT
-"* | *"
-$HARDEN_HERE:$HARDEN_PORT
-"* | *"
-[$HARDEN_HERE]:$HARDEN_PORT
-"*) ;; *) return 1 ;; esac
+    told_by_sshd listenaddress | while read -r listens; do
+        case $listens in "0.0.0.0:$HARDEN_PORT" | "[::]:$HARDEN_PORT" | "$HARDEN_HERE:$HARDEN_PORT" | "[$HARDEN_HERE]:$HARDEN_PORT") echo 1 ;; esac
+    done | read -r _
 }
 
 lets_login_in() {
