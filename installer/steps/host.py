@@ -6,7 +6,7 @@ back when it is removed.
 
 from collections.abc import Callable
 
-from fleet.base.errors import ActionFailed, OurBug, Refused
+from fleet.base.errors import OurBug, Refused
 from fleet.machine.guard import GUARD, Guard, Said
 from installer.detect import Verdict, detect
 from installer.facts import Facts
@@ -57,17 +57,10 @@ class Awake:
         return Guard(machine.port).host("look").get("awake") == "yes"
 
     def apply(self, machine: Machine, say: Say) -> None:
-        """Mask what is not masked, and have the lid and idleness mean nothing.
-
-        Raises:
-            ActionFailed: a person's own file stands in the way (``awake.own``).
-        """
-        del say
-        try:
-            Guard(machine.port).host("awake")
-        except ActionFailed as error:
-            reason = str(error.params.get("reason", "-"))
-            raise ActionFailed("awake.own", where=machine.name, reason=reason) from error
+        """Mask what is not masked, and have lid and idleness mean nothing; a person's own unit stays, and is told."""
+        said = Guard(machine.port).host("awake")
+        if said.get("own"):
+            say("step.awake.own", {"path": said["own"]})
 
     def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
         """Do nothing: it goes with the guard, in its uninstall."""

@@ -1,12 +1,15 @@
 """What is changed on the machine around the agents is decided from facts, and said as it is."""
 
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import templates
 from fleet.base import words
 from fleet.base.errors import ActionFailed, Refused, WireCut
 from fleet.machine.port import Ran
@@ -213,11 +216,12 @@ def test_on_a_machine_that_needs_none_of_it_nothing_is_asked() -> None:
 
 
 def test_a_persons_own_sleep_unit_is_named_and_stays() -> None:
-    said = Ran(5, b"reason=sleep-own\ndetail=/etc/systemd/system/sleep.target\n", b"")
-    with pytest.raises(ActionFailed) as caught:
-        Awake().apply(machine(Wire({"awake": said})), quiet)
-    assert caught.value.key == "awake.own"
-    assert "/etc/systemd/system/sleep.target" in str(caught.value)
+    wire = Wire({"awake": Ran(0, b"own=/etc/systemd/system/sleep.target\n", b"")})
+    heard: list[str] = []
+    Awake().apply(machine(wire), lambda key, params: heard.append(words.say(key, **params)))
+    assert heard == [
+        "Somebody's own /etc/systemd/system/sleep.target stays as it is; it may still put the machine to sleep"
+    ]
 
 
 def test_a_clock_that_a_time_server_keeps_is_not_the_one_that_is_wrong() -> None:
@@ -277,3 +281,44 @@ def test_the_guard_that_is_carried_is_one_script_that_ends_with_its_call() -> No
     assert text.endswith('main "$@"\n')
     assert "\n#-- parts --\n" not in text
     assert "verb_host()" in text
+
+
+def shell(folder: Path, script: str) -> str:
+    """Run a script that has the guard's functions."""
+    parts = sorted(templates.path("machine", "guard.d").iterdir())
+    head = f"DATA={folder} RUN={folder} LIB={folder} UNITS={folder} DOCKER=true LC_ALL=C\n"
+    functions = "".join(f". '{part}'\n" for part in parts)
+    words = ["dash", "-c", f"{head}{functions}trap - EXIT\n{script}"]
+    return subprocess.run(words, capture_output=True, check=False, timeout=20).stdout.decode()
+
+
+@pytest.mark.parametrize(("on", "most"), [("true", "134217728"), ("false", "67108864")])
+def test_an_agent_may_use_swap_only_where_it_is_ours(tmp_path: Path, on: str, most: str) -> None:
+    assert shell(tmp_path, f"swap_is_on() {{ {on}; }}\nS_memory=67108864\nmemory_swap").strip() == most
+
+
+def test_what_goes_out_of_the_manifest_takes_no_other_line_along(tmp_path: Path) -> None:
+    (tmp_path / "manifest").write_text("dir /a\nhost swap\nfile /a/b\nhost swaps\n")
+    shell(tmp_path, 'unrecord "host swap"; unrecord "host nothing"')
+    assert (tmp_path / "manifest").read_text() == "dir /a\nfile /a/b\nhost swaps\n"
+
+
+def test_a_sleep_unit_of_somebodys_own_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "sleep.target").write_text("[Unit]\n")
+    (tmp_path / "suspend.target").symlink_to("/dev/null")
+    said = shell(tmp_path, 'for unit in $SLEEPS; do keep_from "$unit"; done; host_back "mask sleep.target"')
+    assert said == f"own={tmp_path}/sleep.target\n"
+    assert (tmp_path / "sleep.target").read_text() == "[Unit]\n"
+    masked = [line.split()[-1] for line in (tmp_path / "manifest").read_text().splitlines()]
+    assert masked == ["hibernate.target", "hybrid-sleep.target", "suspend-then-hibernate.target"]
+    shell(tmp_path, 'host_back "mask hibernate.target"')
+    assert not (tmp_path / "hibernate.target").is_symlink()
+    assert (tmp_path / "suspend.target").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "what", ["", "nonsense", "swap", "swap 1", "swap -1", "swap 99999", "clock 5", "door 22", "door 0 60"]
+)
+def test_the_guard_takes_no_words_that_it_does_not_know(tmp_path: Path, what: str) -> None:
+    assert "reason=" in shell(tmp_path, f"verb_host {what}")
+    assert not (tmp_path / "manifest").exists()

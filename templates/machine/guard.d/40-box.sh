@@ -65,7 +65,7 @@ create() {
     write_names "$release_dir"
     set -- create --pull never --name "$cage_name" --hostname "$BOX" --init --user "$S_user" \
         --cap-drop ALL --security-opt no-new-privileges --read-only --restart no \
-        --memory "$S_memory" --memory-swap "$S_memory" --pids-limit "$S_pids" --stop-timeout "$S_stop_timeout" \
+        --memory "$S_memory" --memory-swap "$(memory_swap)" --pids-limit "$S_pids" --stop-timeout "$S_stop_timeout" \
         --log-driver json-file --log-opt max-size=10m --log-opt max-file=3 --ipc private \
         --network "$NET" --ip "$(box_address)" \
         --label "clawrack.machine=$(first_line "$DATA/id")" --label "clawrack.agent=$BOX" \

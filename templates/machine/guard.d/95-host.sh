@@ -14,8 +14,9 @@ SLEEPS="sleep.target suspend.target hibernate.target hybrid-sleep.target suspend
 verb_host() { # WHAT [VALUE…]
     case $1.$# in
     look.1) host_look && return 0 ;;
+    door_late.1) host_door_late && return 0 ;; # no lock: whoever is locked out must not wait for a change's end
     clock.2 | swap.2 | awake.1 | journal.2 | undo.1) ;;
-    door.3 | door_keep.1 | door_open.1 | door_late.1) ;;
+    door.3 | door_keep.1 | door_open.1) ;;
     *) bad host "$*" ;;
     esac
     mkdir -p "$DATA" "$RUN"
@@ -33,7 +34,7 @@ host_look() { # reads, changes nothing
     ! swap_is_on || swap_state=on
     say swap "$swap_state"
     awake=yes
-    for unit in $SLEEPS; do is_masked "$unit" || awake=no; done
+    for unit in $SLEEPS; do is_masked "$unit" || is_theirs "$unit" || awake=no; done
     [ -s "$LOGIND_D/50-clawrack.conf" ] || awake=no
     say awake "$awake"
     [ ! -s "$JOURNALD_D/50-clawrack.conf" ] || say journal yes
@@ -196,6 +197,11 @@ swap_drop() {
     rm -f "$SWAPFILE"
 }
 
+# What an agent may use of memory and swap together: as much again as its memory, where there is swap of ours.
+memory_swap() {
+    if swap_is_on; then echo $((S_memory * 2)); else echo "$S_memory"; fi
+}
+
 kind_of() { # PATH → the kind of its file system; the last of several mounts on one place counts
     kind_at=$(df -P "$1" | { read -r _ && read -r _ _ _ _ _ mount && printf '%s' "$mount"; })
     kind_found=
@@ -226,14 +232,17 @@ END
 
 keep_from() { # UNIT; one that somebody masked or wrote is theirs and stays
     ! is_masked "$1" || return 0
-    if [ -e "$UNITS/$1" ] || [ -L "$UNITS/$1" ]; then
-        fail sleep-own "$UNITS/$1"
+    if is_theirs "$1"; then
+        say own "$UNITS/$1"
+        return 0
     fi
     record "host mask $1"
     ln -s /dev/null "$UNITS/$1"
 }
 
 is_masked() { [ "$(readlink "$UNITS/$1" 2>/dev/null)" = /dev/null ]; } # UNIT
+
+is_theirs() { ! is_masked "$1" && { [ -e "$UNITS/$1" ] || [ -L "$UNITS/$1" ]; }; } # UNIT
 
 logind_reads() { ! has_systemd || systemctl kill -s HUP systemd-logind.service 2>/dev/null || :; }
 

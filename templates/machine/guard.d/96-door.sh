@@ -26,7 +26,10 @@ host_door_keep() { # it was proven
     ! has_systemd || systemctl stop clawrack-door.timer 2>/dev/null || :
 }
 
-host_door_open() { door_drop; }
+host_door_open() {
+    door_drop
+    unrecord "host door"
+}
 
 host_door_late() { # by the timer that was armed
     [ -s "$DATA/door.trial" ] || return 0
@@ -103,5 +106,4 @@ door_drop() {
         $tool -w 10 -t mangle -F CLAWRACK-DOOR 2>/dev/null || :
         $tool -w 10 -t mangle -X CLAWRACK-DOOR 2>/dev/null || :
     done
-    [ ! -r "$DATA/manifest" ] || unrecord "host door"
 }
