@@ -213,7 +213,7 @@ class _Dialer:
         return TlsChannel(plain, address, self.name) if self.secure else plain
 
 
-_KEYS = {
+TOLD = {
     "no-money": "keys.no_money",
     "no-permission": "keys.no_permission",
     "blocked-country": "keys.blocked",
@@ -254,7 +254,7 @@ def failure(best: Tried, model: str, where: str, tried: list[str]) -> ClawrackEr
     if best.verdict == "wrong-key":
         return BadInput("keys.wrong_key", tried=", ".join(tried), **params)
     kind = Unreachable if best.verdict == "no-network" else ActionFailed
-    return kind(_KEYS[best.verdict], where=where, said=best.said or "-", **params)
+    return kind(TOLD[best.verdict], where=where, said=best.said or "-", **params)
 
 
 def proven(ask: Callable[[], Response], patience: float = 10.0) -> Verdict:
@@ -278,4 +278,4 @@ def _by_meter(answer: Response) -> Verdict:
         code = ""
     known = {"upstream_unreachable": "no-network", "upstream_silent": "no-network", "upstream_nonsense": "nonsense"}
     said = known.get(code, code.removeprefix("upstream_").replace("_", "-"))
-    return cast("Verdict", said) if said in {*_KEYS, "wrong-key"} else "this-call"
+    return cast("Verdict", said) if said in {*TOLD, "wrong-key"} else "this-call"

@@ -5,20 +5,33 @@ The tests share one machine and follow each other. The provider is played; see p
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.rack import engine, faults, network, tinykinds
+from tests.rack import engine, network, tinykinds
 from tests.rack.controller import Controller
 from tests.rack.machine import Build, Machine
 from tests.rack.provider import ANSWER, Provider
+from tests.terminal import CTRL_C, DOWN, ENTER
 
 PASSWORD = "canary pw 8"
 FIRST, SECOND, WRONG = "sk-canary-first-000000001", "sk-canary-second-00000002", "sk-canary-wrong-000000003"
 AGENT = tinykinds.NAME
 SAID = "".join(ANSWER)
 ROUTE = "/var/lib/clawrack/meter/conf/routes"
+TWIN = """
+order: 0
+title: {{en: The Twin, zh: 双子}}
+vendor: Twin
+model: played-1
+regions:
+  north: {{openai: "{wrong}", check: "{wrong}/models", get_key: "https://twin.example", country: SG}}
+  south: {{openai: "{right}", check: "{right}/models", get_key: "https://twin.example", country: CN}}
+sources: []
+verified: ""
+"""
 # In the agent's container: a stream begun with the agent's own key; says when the first word came, and goes on reading.
 STREAM = """
 import json, urllib.request
@@ -51,6 +64,36 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Controller:
     return made
 
 
+def test_a_person_types_the_key_again_where_it_was_wrong_and_it_is_kept_nowhere(
+    machine: Machine, provider: Provider, controller: Controller, tmp_path: Path
+) -> None:
+    (tmp_path / "twin.yaml").write_text(TWIN.format(right=provider.base, wrong=provider.base.replace("/v1", "/v0")))
+    more = {"PROMPT_TOOLKIT_NO_CPR": "1", "CLAWRACK_PROVIDERS": str(tmp_path)}
+    words = ("setup", "--machine", f"root@{machine.address}", "--fingerprint", machine.fingerprint(), "--kind", AGENT)
+    with controller.at_terminal(*words, rows=30, more=more) as terminal:
+        terminal.sees("Password of root")
+        terminal.press(f"{PASSWORD}\r")
+        terminal.sees("Whose model")
+        terminal.sees("save and stop")
+        terminal.press(DOWN + ENTER)
+        terminal.sees("Key of The Twin")
+        terminal.press(f"{WRONG}\r")
+        terminal.sees("refuses this key")
+        terminal.sees("Key of The Twin")
+        terminal.press(f"{FIRST}\r")
+        terminal.sees("north did not take the key; The Twin, south does, and is used")
+        terminal.sees("Start on")
+        assert "goes to the machine's meter" in " ".join(terminal.text.split()) or "would go to" in terminal.text
+        terminal.press(CTRL_C)
+        assert terminal.ends() == 130
+        assert FIRST not in terminal.text
+        assert WRONG not in terminal.text
+    provider.saw.clear()
+    assert FIRST.encode() not in controller.written()
+    assert WRONG.encode() not in controller.written()
+    assert not machine.sh("ls -d /var/lib/clawrack 2>/dev/null || true").text
+
+
 @pytest.fixture(scope="module")
 def told(machine: Machine, provider: Provider, controller: Controller, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The receipt of a setup with a key; one with a wrong key came before it, and changed nothing."""
@@ -77,9 +120,10 @@ def name_of(controller: Controller) -> str:
     return str(controller.done("machine", "list", "--json").document["machines"][0]["name"])
 
 
-def holders(machine: Machine, key: str) -> list[str]:
-    """The files on the machine that hold a key, those of its images and containers included."""
-    return machine.sh(f"grep -rlsF {key} / --exclude-dir=proc --exclude-dir=sys || true", timeout=120).text.split()
+def holders(machine: Machine, key: str, *places: str) -> list[str]:
+    """The files on the machine that hold a key."""
+    where = " ".join(places or ("/var/lib/clawrack", "/etc", "/root", "/run", "/tmp", "/var/log"))
+    return machine.sh(f"grep -rlsF {key} {where} || true", timeout=120).text.split()
 
 
 def test_a_setup_with_a_key_practises_first_and_then_proves_the_key_by_one_token(
@@ -100,7 +144,7 @@ def test_a_setup_with_a_key_practises_first_and_then_proves_the_key_by_one_token
 def test_the_key_is_in_one_file_of_roots_that_the_meter_reads_and_nowhere_else(
     machine: Machine, controller: Controller
 ) -> None:
-    assert holders(machine, FIRST) == [f"{ROUTE}/custom.route"]
+    assert holders(machine, FIRST, "/", "--exclude-dir=proc", "--exclude-dir=sys") == [f"{ROUTE}/custom.route"]
     assert machine.run("stat", "-c", "%a %u:%g", f"{ROUTE}/custom.route").text == "640 0:2195000"
     assert machine.run("stat", "-c", "%a %u", "/var/lib/clawrack/meter").text == "700 0"
     inside = "docker exec clawrack-meter python3 -c 'print(open(\"/etc/clawrack-meter/routes/custom.route\").read())'"
@@ -215,15 +259,6 @@ def test_the_guard_takes_a_route_only_whole_and_under_the_lease_and_lets_none_go
         assert machine.run("ls", ROUTE).text == "custom.route"
     finally:
         machine.run(guard, "release", token)
-
-
-@pytest.mark.usefixtures("told")
-def test_a_power_cut_leaves_key_and_agent_as_they_were(
-    machine: Machine, provider: Provider, controller: Controller
-) -> None:
-    faults.power_cut(machine)
-    assert SAID in controller.answers(AGENT, "hello", 120)
-    assert provider.calls(SECOND)
 
 
 @pytest.mark.usefixtures("told")
