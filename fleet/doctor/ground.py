@@ -8,7 +8,9 @@ from fleet.doctor.finding import Finding, FindingId, Severity
 from fleet.doctor.symptoms import Symptoms
 
 ALWAYS = ("clawrack-boot.service", "clawrack-recover.service", "clawrack-tick.timer")
-STARTED = ("clawrack-boot.service", "clawrack-tick.timer")
+WATCH = "clawrack-watch"
+"""What the guard calls its watcher, which stands in systemd's place, and the boot hook that starts it."""
+STARTED = ("clawrack-boot.service", "clawrack-tick.timer", WATCH)
 _ROOT = "0:0"
 _FOLDER, _FILE = "drwx------", "-rw-------"
 _IDS: dict[str, FindingId] = {
@@ -31,7 +33,7 @@ def judge(symptoms: Symptoms) -> Iterator[Finding]:
 
 def _units(symptoms: Symptoms) -> Iterator[Finding]:
     seen = symptoms.checkup
-    wanted: list[str] = [*ALWAYS] if seen.systemd else []
+    wanted: list[str] = [*ALWAYS] if seen.systemd else [WATCH]
     for name, box in seen.boxes.items() if seen.systemd else ():
         if box.release and not box.trial:
             wanted.append("clawrack-meter.service" if name == "meter" else f"clawrack-agent@{name}.service")
@@ -40,7 +42,7 @@ def _units(symptoms: Symptoms) -> Iterator[Finding]:
         id_ = _unwell(name, unit) if unit else None
         if unit and id_:
             evidence = f"{name} {unit.load} {unit.file} {unit.active}"
-            severity: Severity = "error" if id_ == "units.missing" else "warning"
+            severity: Severity = "error" if id_ == "units.missing" or name == WATCH else "warning"
             yield found(symptoms, id_, severity, evidence, fix="units", values={"unit": name})
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import docker
 
 _OPENING = 20.0
+_OTHER_ROOT = "admin"
 _MENU = 1 << 16
 _STDIO = ("docker", "system", "dial-stdio")
 """What sudo allows a login of ours, word for word."""
@@ -74,6 +75,7 @@ class SshPort:
         self._host_key = host_key
         self._sudo_password = sudo_password
         self._docker_socket = docker_socket
+        self._is_root: bool | None = None
         self._lock = threading.Lock()
         self._link: opening.Link | None = None
         self._docker_lock = threading.Lock()
@@ -221,7 +223,12 @@ class SshPort:
             link.close()
 
     def _needs_sudo(self) -> bool:
-        return self._target.user != "root"
+        """Tell whether root is another login; QNAP's is called admin, and so are logins that are not root."""
+        if self._target.user != _OTHER_ROOT:
+            return self._target.user != "root"
+        if self._is_root is None:
+            self._is_root = self.run(("id", "-u")).out.strip() == b"0"
+        return not self._is_root
 
     @contextlib.contextmanager
     def _started(

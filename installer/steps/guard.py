@@ -76,6 +76,10 @@ class Guard:
             machine.port.run(("rmdir", "/var/lib/clawrack"), root=True)
             said = {"already": "1"}
         tell("already" if said.get("already") else "done", "unprepare.guard", {})
+        if said.get("kept"):
+            tell("note", "nas.kept", {"path": said["kept"]})
+        if said.get("stays"):
+            tell("note", "unprepare.stays", {"path": said["stays"]})
 
 
 def numbers(version: str) -> tuple[int, ...]:

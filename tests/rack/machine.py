@@ -277,7 +277,7 @@ def reap() -> list[str]:
     """Remove the machines of test runs that were killed, and say which; those of living runs stay."""
     api = engine.client()
     gone: list[str] = []
-    for container in api.containers.list(all=True, filters={"label": "clawrack.rack.owner"}):
+    for container in api.containers.list(all=True, filters={"label": "clawrack.rack.owner"}, ignore_removed=True):
         pid, _, started = container.labels["clawrack.rack.owner"].partition(".")
         if not Path(f"/proc/{pid}").exists() or _started(int(pid)) != started:
             _take_off(container)

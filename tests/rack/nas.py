@@ -95,13 +95,15 @@ QTS = Dress(
         "/etc/config/qpkg.conf": plain(f"[container-station]\nInstall_Path = {_CONTAINER_STATION}\n"),
         "/etc/config/crontab": plain("0 3 * * * /sbin/vs_refresh\n0 4 * * 1 /sbin/others"),
         "/share/CACHEDEV1_DATA/Container/.there": plain(),
-        "/etc/ssh/sshd_config.d/10-maker.conf": (_SSHD, 0o644),
+        "/etc/ssh/sshd_config.d/10-maker.conf": (_SSHD.replace(b"prohibit-password", b"yes"), 0o644),
     },
     docker=f"{_CONTAINER_STATION}/bin/docker",
     memory="rm -rf /usr/local/lib/clawrack",
     # busybox' crond takes a minute; what its table has is run once here, as that minute would
     hook="sed -n 's/^\\* \\* \\* \\* \\* //p' /etc/config/crontab | sh",
-    undress="ln -sfn CACHEDEV1_DATA/Container /share/Container",
+    # root's name is admin there
+    undress=f"""ln -sfn CACHEDEV1_DATA/Container /share/Container; mkdir -p /share/homes/admin
+    sed -i '1i admin:x:0:0::/share/homes/admin:/bin/sh' /etc/passwd; echo 'admin:{OWNER.password}' | chpasswd""",
 )
 UNRAID = Dress(
     files={
@@ -113,6 +115,21 @@ UNRAID = Dress(
     hook="sh /boot/config/go",
     undress="chmod 777 /mnt/user/appdata; chown 99:100 /mnt/user/appdata",
 )
+
+
+UGOS = Dress(
+    files={
+        "/ugreen/.there": plain(),
+        "/volume1/docker/.there": plain(),
+    },
+    undress="printf 'OS_VERSION=1.19.1.0126\\nOS_IS_BETA=false\\n' >>/etc/os-release",
+)
+
+
+def with_systemd(dress: Dress, *, users: tuple[User, ...] = (OWNER,)) -> Build:
+    """A machine in this dress that has systemd, and an apt that writes down who calls it; `undress` is for the test."""
+    trap = (b"#!/bin/sh\necho $* >>/apt-was-called\nexit 100\n", 0o755)
+    return Build(docker=True, users=users, files={**dress.files, "/usr/local/sbin/apt-get": trap})
 
 
 def without_systemd(dress: Dress, *, users: tuple[User, ...] = (OWNER,)) -> Build:

@@ -197,6 +197,7 @@ verb_uninstall() { # keep|erase [TOKEN]
     firewall_drop
     failpoint uninstall-firewall
     uninstall_files
+    [ ! -d "$DATA/kept" ] || say kept "$DATA/kept"
 }
 
 free_or_ours() { # TOKEN, or nothing
@@ -255,7 +256,7 @@ $manifest"
         systemctl reset-failed 'clawrack-*' 2>/dev/null || :
     }
     for entry in "$DATA"/* "$DATA"/.[!.]*; do
-        case $entry in */kept) ;; *) rm -rf "$entry" ;; esac
+        case $entry in */kept | */lost+found) ;; *) rm -rf "$entry" ;; esac
     done
     [ -d "$DATA/kept" ] || rmdir "$DATA" 2>/dev/null || : # a file system of its own stays, empty
     rm -rf "$RUN"

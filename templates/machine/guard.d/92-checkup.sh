@@ -75,7 +75,10 @@ check_mode() { # WHAT PATH: what it is, whose, and mode, user, group and path
 }
 
 check_units() {
-    has_systemd || return 0
+    has_systemd || {
+        check_watch
+        return 0
+    }
     set -- clawrack-boot.service clawrack-recover.service clawrack-tick.timer clawrack-meter.service
     for name in $(agents); do set -- "$@" "clawrack-agent@$name.service"; done
     for unit in "$@"; do # asked one by one: a unit that is nowhere has no place in a common answer's order
@@ -88,6 +91,13 @@ $shown
 END
         say unit "$unit ${load:--} ${file:--} ${active:--}"
     done
+}
+
+check_watch() { # the watcher and its boot hook, in the words of a unit
+    if hook_ok; then file=enabled; else file=disabled; fi
+    active=inactive
+    if [ -e "$RUN/watch.lock" ] && ! flock -n "$RUN/watch.lock" true; then active=active; fi
+    say unit "clawrack-watch loaded $file $active"
 }
 
 check_lives() { # how often each box has failed in a row
