@@ -1,14 +1,17 @@
 """A machine and a controller without a way out, one file between them, and an agent that answers in the end."""
 
+import json
 import os
 import platform
 import stat
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from installer.steps.step import BROUGHT
 from tests.rack import recipe, tinykinds
 from tests.rack.controller import Controller
 from tests.rack.machine import Build, Machine, User
@@ -80,6 +83,18 @@ def words(machine: Machine, bundle: Path) -> tuple[str, ...]:
             "--fingerprint", machine.fingerprint(), "--password-stdin")  # fmt: skip
 
 
+def came_before(machine: Machine, bundle: Path) -> int:
+    """Leave two packages on the machine as a cut wire does, one whole and one not; return the MB that are lacking."""
+    with tarfile.open(bundle) as content:
+        listed = [member for member in content if member.name.startswith(("debs/", "packages/"))]
+        *_, cut, whole = sorted(listed, key=lambda member: member.size)
+        for member, kept in ((cut, 1000), (whole, whole.size)):
+            file = content.extractfile(member)
+            assert file
+            machine.put(f"{BROUGHT}/{Path(member.name).name}", file.read(kept))
+    return -(-(sum(member.size for member in listed) - whole.size) >> 20)
+
+
 def apt_of(machine: Machine) -> str:
     """What apt knows there: its sources, its lists, what it has fetched."""
     return machine.sh("find /etc/apt /var/lib/apt/lists /var/cache/apt -type f -exec sha256sum {} + | sort").text
@@ -107,8 +122,12 @@ def test_a_bare_machine_without_a_network_gets_an_agent_that_answers_from_one_fi
     machine: Machine, bundle: Path, kinds: str, tmp_path: Path
 ) -> None:
     alone, before = Alone(tmp_path, kinds), apt_of(machine)
-    receipt = alone.done(*words(machine, bundle), stdin=LOGIN.password).document["receipt"]
+    lacking = came_before(machine, bundle)
+    typed = alone.done(*words(machine, bundle), stdin=LOGIN.password)
+    receipt = typed.document["receipt"]
     assert receipt["answer"]
+    events = [json.loads(line).get("event", {}) for line in typed.out.splitlines()]
+    assert {event["params"]["total"] for event in events if event.get("step") == "step.packages.brought"} == {lacking}
     assert alone.tried == ""
     assert apt_of(machine) == before
     assert machine.sh("ls -d /var/lib/clawrack/packages /tmp/tmp.* 2>/dev/null || true").text == ""
