@@ -266,7 +266,7 @@ def hand_over(name: str, parting: "Parting", known: "Secret | None", login: str,
         return Operator(holder=controller(), host_key=host_key, password=known, login=login)
 
     traces = Traces(fleet.folder, places.state(), pins())
-    return whole.handed_over(name, parting, whole.Hands(fleet.wish(), _port, operator, traces), listen)
+    return whole.handed_over(name, parting, whole.Hands(fleet.wish(), _port, operator, fleet.key_of, traces), listen)
 
 
 def _unprepare(port: Port, key: "ControllerKey | None", leaving: Leaving, listen: Listener) -> None:

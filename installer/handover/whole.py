@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from fleet.base.disk import replace
 from fleet.base.errors import Refused, Unreachable
 from fleet.base.event import Listener
 from fleet.machine.ssh import SshPort
 from fleet.model import Agent, Machine, Wish
+from fleet.views import KeyView
 from installer.answers import Receipt
 from installer.handover.operator import Operator, Parting
 from installer.handover.over import Handed, hand_over, prove
@@ -24,12 +27,14 @@ class Hands:
         wish: the fleet.
         port: returns the port of a machine; another type than SshPort is this computer's.
         operator: returns whoever set the machine up.
+        key: returns what may be shown of the key that an agent's calls go by (machine, agent); None where it practises.
         traces: what this controller has of it.
     """
 
     wish: Wish
     port: Callable[[str, Machine], object]
     operator: Callable[[str, Machine], Operator]
+    key: Callable[[str, str], KeyView | None]
     traces: Traces
 
 
@@ -50,13 +55,17 @@ def handed_over(name: str, parting: Parting, hands: Hands, listen: Listener) -> 
     begun = mark.exists()
     operator = hands.operator(name, machine)
     replace(mark, b"")
+    plain = _receipt(name, hands.wish)
     try:
+        view = hands.key(name, plain.agent) if plain.agent else None
+        if view:
+            plain = structs.replace(plain, model=view.model, vendor=view.vendor, country=view.country)
         found = hand_over(port, operator, parting, listen)
     except Unreachable as error:
         if not begun or error.key != "ssh.key_refused":
             raise
         found = Handed(prove(port, operator, parting, listen), Changes())
-    receipt = handed(_receipt(name, hands.wish), found.access, found.changes)
+    receipt = handed(plain, found.access, found.changes)
     if found.access.key == "removed":
         hands.traces.forget(name, hands.wish)
     return receipt

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
 
 from msgspec import structs
 
@@ -87,8 +88,10 @@ def _changed(changes: Changes | None) -> Iterator[str]:
         return
     if changes.docker:
         yield say("receipt.docker_ours" if changes.docker == "ours" else "receipt.docker_before")
-    yield say("receipt.paths")
-    yield from (f"  {line(path)}" for path in changes.paths)
+    yield say("receipt.paths")  # what lies in a folder of ours goes with it
+    folders = {*changes.paths}
+    outer = (path for path in changes.paths if not folders & {*map(str, PurePosixPath(path).parents)})
+    yield from (f"  {line(path)}" for path in outer)
     if changes.data:
         yield f"  {say('receipt.data', path=changes.data)}"
 

@@ -114,7 +114,7 @@ def test_it_says_whose_model_answers_and_where_and_what_nobody_has_verified(lang
 NAMES = st.text("abcdefghij-", min_size=1, max_size=40)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(agent=NAMES, version=NAMES, login=NAMES, paths=st.lists(NAMES.map(lambda name: f"/etc/{name}"), max_size=20))
 def test_no_line_is_wider_than_80_cells(agent: str, version: str, login: str, paths: list[str]) -> None:
     for code in words.LANGUAGES:
@@ -133,7 +133,7 @@ def modules(lines: list[str]) -> list[list[bool]]:
 
 
 @given(text=st.text(min_size=1, max_size=150))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_the_square_is_the_codes_own_modules_in_a_quiet_zone(text: str) -> None:
     seen = modules(square(text))
     wanted = [[bool(dark) for dark in row] for row in segno.make_qr(text, error="l").matrix]

@@ -49,6 +49,7 @@ owner_place() { # TREE
         case $line in
         *@GUARD@*) line="${line%%@GUARD@*}$GUARD${line#*@GUARD@}" ;;
         *@OWNER@*) line="${line%%@OWNER@*}$OWNER${line#*@OWNER@}" ;;
+        *@DATA@*) line="${line%%@DATA@*}$DATA${line#*@DATA@}" ;;
         esac
         printf '%s\n' "$line"
     done <"$1/clawrack-agent" | place "$COMMAND" 0755
@@ -129,7 +130,8 @@ verb_handover() { # TOKEN USER key|login; stdin: the operator's public key, type
 
 owner_made() { # what was put on this machine, for the receipt
     [ ! -r "$DATA/manifest" ] || while IFS= read -r line; do say made "${line#* }"; done <"$DATA/manifest"
-    [ ! -r "$DATA/prepare" ] || say docker "$(field "$DATA/prepare" docker)"
+    owner_docker=$(field "$DATA/prepare" docker) # noted before it is brought
+    say docker "${owner_docker:-before}"
     [ ! -x "$COMMAND" ] || say command "$COMMAND"
     say data "$DATA"
 }
