@@ -9,7 +9,7 @@ from typer._click.core import Context
 
 from clawrack.cli import show
 from clawrack.cli.asking import at_terminal
-from clawrack.cli.booth_bundle import bundle
+from clawrack.cli.booth_bundle import bundle, usable
 from clawrack.cli.common import Json, here
 from clawrack.cli.faces import plain as plain_wanted
 from clawrack.cli.frame import Noun, Verb
@@ -57,6 +57,7 @@ def desk(  # noqa: PLR0913 - a desk is set up in so many ways
     from installer.answers import KIND  # noqa: PLC0415 - likewise
 
     wanted = kind_of(kind or KIND).name  # a mistyped one is told before the desk opens
+    bundle_ = usable(bundle_)
     with wire.booth() as keep:
         if answers:
             _day(keep, answers, wanted, at_once, bundle_, as_json=json)

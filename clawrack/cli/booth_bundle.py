@@ -124,6 +124,17 @@ def _told(ball: "Tarball", *, checked: bool, as_json: bool) -> None:
     to.line(say("offline.seal", seal=held.seal[:16]))
 
 
+def usable(path: str) -> str:
+    """Return the whole path of a bundle for a day at the booth, where nobody wants to find out later; empty for none.
+
+    Raises:
+        BadInput, Refused, StateDamaged: it is none, not ours to read, or cut short.
+    """
+    from installer.offline import tarball  # noqa: PLC0415 - see bundle
+
+    return str(tarball.opened(Path(path).expanduser().absolute()).path) if path else ""
+
+
 def view(ball: "Tarball") -> Held:
     """Return what people and scripts are shown of a bundle."""
     told = ball.manifest
