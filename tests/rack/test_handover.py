@@ -177,7 +177,7 @@ def test_a_login_made_only_for_the_installation_goes_as_a_whole(machine: Machine
         assert "The login booth, made only for this: removed" in terminal.text
         assert OTHER not in terminal.text
     assert machine.run("id", "booth", check=False).code == 1
-    assert machine.sh("ls -d /home/booth /etc/sudoers.d/clawrack-booth 2>/dev/null || true").text == ""
+    assert machine.sh("ls -d /home/booth /etc/sudoers.d/*clawrack-booth 2>/dev/null || true").text == ""
     assert not opens(machine, controller, "booth")
     assert not opens(machine, controller, "booth", OTHER)
     assert opens(machine, controller, password=NEW)
@@ -218,6 +218,6 @@ def test_clawrack_on_the_device_itself_takes_over_what_runs_there(machine: Machi
 def test_the_owner_removes_it_all_and_the_command_goes_with_it(machine: Machine) -> None:
     removed = owner(machine, "remove", "--erase", "--yes", lang="zh_CN.UTF-8")
     assert (removed.code, "已移除" in removed.text) == (0, True), removed
-    left = "ls -d /var/lib/clawrack /usr/local/lib/clawrack /usr/local/bin/clawrack-agent /etc/sudoers.d/clawrack-*"
+    left = "ls -d /var/lib/clawrack /usr/local/lib/clawrack /usr/local/bin/clawrack-agent /etc/sudoers.d/*clawrack-*"
     assert machine.sh(f"{left} 2>/dev/null || true").text == ""
     assert machine.run("docker", "ps", "-aq").text == ""

@@ -207,7 +207,7 @@ def test_a_controller_killed_in_the_middle_of_apt_carries_on(
     assert dict(Guard(port).look())["id"]
     assert port.docker().version()["Version"]
     assert port.run(("sudo", "-n", "--", "id")).code != 0
-    assert port.run(("cat", f"/etc/sudoers.d/clawrack-{BOOTH.name}")).code != 0
+    assert port.run(("cat", f"/etc/sudoers.d/zz-clawrack-{BOOTH.name}")).code != 0
     assert person.asked == []
     assert booth.sh("visudo -c").code == 0
     port.close()

@@ -206,7 +206,7 @@ def test_a_shell_on_a_machine_is_the_logins_own(controller: Controller, johns: M
         assert shell.restored()
     typed = controller.type("machine", "shell", called(johns), "--", "sudo", "-n", "id", "-u")
     assert (typed.code, typed.out) == (1, "")
-    rule = johns.run("cat", "/etc/sudoers.d/clawrack-john+doe").text
+    rule = johns.run("cat", "/etc/sudoers.d/zz-clawrack-john+doe").text
     assert '"john.doe" ALL=(root) NOPASSWD: /usr/local/lib/clawrack/guard.sh' in rule
 
 
@@ -371,4 +371,4 @@ def test_docker_goes_with_clawrack_where_it_came_with_it(
     typed = controller.done(*words, stdin=JOHN.password + "\n")
     assert "it was there when clawrack came" in typed.out
     assert johns.run("docker", "ps", "-aq").text == ""
-    assert johns.sh("ls /var/lib/clawrack /etc/sudoers.d/clawrack*", check=False).text == ""
+    assert johns.sh("ls /var/lib/clawrack /etc/sudoers.d/*clawrack*", check=False).text == ""

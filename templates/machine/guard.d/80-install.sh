@@ -153,7 +153,8 @@ is_login() { # a user's name that stands for itself between quotes: john.doe, AN
     [ ${#1} -le 64 ]
 }
 
-# sudo reads no file whose name holds a dot, and no login's name holds a plus.
+# sudo reads no file whose name holds a dot, and no login's name holds a plus. Of two rules for a login the last counts,
+# and files are read in the order of their names: ours after one that asks that login for its password.
 sudoers_file() { # USER
     sudoers_name=
     sudoers_rest=$1
@@ -161,7 +162,7 @@ sudoers_file() { # USER
         sudoers_name=$sudoers_name${sudoers_rest%%.*}+
         sudoers_rest=${sudoers_rest#*.}
     done
-    printf '%s' "$SUDOERS/clawrack-$sudoers_name$sudoers_rest"
+    printf '%s' "$SUDOERS/zz-clawrack-$sudoers_name$sudoers_rest"
 }
 
 # Quoted: without quotes a name in capitals would be an alias, and ALL everybody.
