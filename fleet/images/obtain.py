@@ -89,7 +89,7 @@ def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those b
     wanted = _Wanted(port, client, recipe, engine.architecture(client), cache or Cache(default_home()), listener)
     found = _there(wanted, pinned)
     if not found and ("@" in pinned or (official and not pinned)):
-        found = _official(wanted, pinned)
+        found = _official(wanted, pinned, build_here=build_here)
     if not found and not build_here:
         raise Refused("image.no_registry", where=port.name, of=recipe.name)
     return found or _built(wanted, pinned)
@@ -144,15 +144,16 @@ def _mark(recipe: Recipe) -> str:
     return f"clawrack/{recipe.name}:{recipe.version}-official"
 
 
-def _official(wanted: _Wanted, pinned: str) -> Image | None:
-    """Pull the official image; None, with a word on it, where that does not work."""
+def _official(wanted: _Wanted, pinned: str, *, build_here: bool) -> Image | None:
+    """Pull the official image; None, with a word on it, where that does not work and it may be built."""
     tell = wanted.tell()
     began = monotonic()
     if pinned:
         found = Pinned(*registry.split(pinned))
     elif wanted.recipe.registry:
         with tell.step("image.step.probe"):
-            found = registry.probe(wanted.client, wanted.recipe.registry)
+            found, refusals = registry.asked(wanted.client, wanted.recipe.registry)
+        _say_why(wanted, () if found else refusals, build_here=build_here)
     else:
         return None
     if not found or (found.architectures and wanted.architecture not in found.architectures):
@@ -162,13 +163,28 @@ def _official(wanted: _Wanted, pinned: str) -> Image | None:
     try:
         name = registry.pull(wanted.client, found, wanted.listener, machine=wanted.port.name)
     except ActionFailed as error:
-        if pinned or error.key != "image.pull_failed":
+        if pinned or not build_here or error.key not in {"image.pull_failed", "image.throttled"}:
             raise
         tell.say("note", "image.step.pull_broke", began, reason=str(error))
         return None
     repository, tag = registry.split(_mark(wanted.recipe))
     engine.tag(wanted.client, name, repository, tag)
     return Image(found.ref, name, "pulled", wanted.architecture)
+
+
+def _say_why(wanted: _Wanted, refusals: tuple[registry.No, ...], *, build_here: bool) -> None:
+    """Tell what registries that gave nothing meant by it, where a person can do something about it.
+
+    Raises:
+        Refused: one has had enough of this address for now, and there is no other way.
+    """
+    for no in refusals:
+        if no.why == "throttled" and not build_here:
+            raise Refused("image.throttled", where=wanted.port.name, registry=no.registry)
+        if no.why == "throttled":
+            wanted.tell().say("note", "image.step.throttled", monotonic(), registry=no.registry)
+        if no.why == "forbidden":
+            wanted.tell().say("note", "image.step.forbidden", monotonic(), registry=no.registry, reason=no.reason)
 
 
 def _built(wanted: _Wanted, pinned: str) -> Image:

@@ -1,5 +1,6 @@
 """Played mirrors: small servers on the rack's own network that are what real mirrors are on their bad days."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -36,7 +37,8 @@ class Played:
 
         self._server = ThreadingHTTPServer((address, 0), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://{address}:{self._server.server_address[1]}/debian"
+        self.host = f"{address}:{self._server.server_address[1]}"
+        self.url = f"http://{self.host}/debian"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -97,5 +99,25 @@ def whole(real: str, after: float = 0.0) -> Answer:
         request.send_header("Location", real + request.path.removeprefix("/debian"))
         request.send_header("Content-Length", "0")
         request.end_headers()
+
+    return answer
+
+
+_CODES = {429: "TOOMANYREQUESTS", 403: "DENIED", 404: "MANIFEST_UNKNOWN"}
+
+
+def registry(status: int) -> Answer:
+    """A registry that is alive, and gives no image: its answers as the distribution API has them."""
+
+    def answer(_: Played, request: BaseHTTPRequestHandler) -> None:
+        alive = request.path == "/v2/"
+        body = b"{}" if alive else json.dumps({"errors": [{"code": _CODES[status], "message": "no"}]}).encode()
+        request.send_response(200 if alive else status)
+        request.send_header("Docker-Distribution-Api-Version", "registry/2.0")
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        if request.command != "HEAD":
+            request.wfile.write(body)
 
     return answer
