@@ -27,6 +27,7 @@ FORMATS = {
     "machine-state": 1,
     "ledger": 1,
     "routes": 1,
+    "route": 1,
     "tombstone": 1,
     "twin": 1,
 }

@@ -174,7 +174,8 @@ verb_route() { # TOKEN NAME BYTES
     begin "$1" meter
     mkdir -p "$DIR/conf/routes"
     [ -z "$(current)" ] || share "$DIR/conf" "$DIR/conf/routes"
-    TIDY=$DIR/conf/routes/.part
+    mkdir -p "$RUN"
+    TIDY=$RUN/.route # in memory: a guard that is killed leaves no key on the disk
     head -c $((ROUTE_LIMIT + 1)) >"$TIDY" || fail disk "no room"
     [ "$(wc -c <"$TIDY")" = "$3" ] || bad secret-cut "not $3 bytes"
     route_whole "$TIDY" || bad route-lines "not three lines as they must be"
@@ -194,6 +195,7 @@ verb_unroute() { # TOKEN NAME
     done
     enter meter
     [ -e "$DIR/conf/routes/$2.route" ] || say already 1
+    drop "$DIR/conf/routes/$2.route.new" # of a guard that was killed
     drop "$DIR/conf/routes/$2.route"
 }
 
