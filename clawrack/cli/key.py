@@ -198,4 +198,5 @@ def providers_(*, json: Json = False) -> None:
         show.as_json("providers", views)
     else:
         show.table(views, here(), "keys.none", PROVIDER_COLUMNS)
-        show.prose(say("keys.said.all_unverified"), here())
+        if not any(one.verified for one in known):
+            show.prose(say("keys.said.all_unverified"), here())

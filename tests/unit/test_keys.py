@@ -13,8 +13,10 @@ from fleet.base.secret import Secret
 from fleet.base.words import LANGUAGES, choose
 from fleet.machine.http import Response
 from fleet.machine.local import LocalPort
+from fleet.meter import outdated
 from fleet.providers import Rule, Way, ways
 from installer.model_key import notes, told, whose
+from templates.meter.meter import VERSION
 from tests.rack.provider import Provider
 from tests.rack.provider import Way as Fare
 from tests.rack.tls import Authority
@@ -196,3 +198,10 @@ def test_the_model_has_to_be_said_where_nobody_knows_a_usual_one() -> None:
     with pytest.raises(BadInput, match="no model's name"):
         keys.model_of(found, "a model\nof mine")
     assert keys.model_of(ways("moonshot")[0], "") == "kimi-k2.6"
+
+
+def test_a_meter_of_another_version_is_known_by_its_images_name_and_nobody_elses_is() -> None:
+    assert outdated("clawrack/meter:0.1.0-0123456789ab")
+    assert not outdated(f"clawrack/meter:{VERSION}-0123456789ab")
+    assert not outdated("")
+    assert not outdated("registry.example/meter@sha256:00")
