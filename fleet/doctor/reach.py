@@ -36,12 +36,13 @@ def silent(symptoms: Symptoms, trouble: Trouble) -> Finding:
     said = " ".join(f"{key}={value}" for key, value in sorted(trouble.params.items()))
     unknown = dict.fromkeys(("pinned", "shown", "fingerprint", "other", "seconds", "reason"), "?")
     values = unknown | trouble.params | {"address": machine.address, "port": machine.port, "error": trouble.key}
-    place = Target(machine.address, machine.port, machine.user)
+    place = Target(machine.address, machine.port, machine.user, via=machine.jump)
     id_ = _IDS.get(trouble.key, "machine.unclear")
     return found(symptoms, id_, "error", f"{trouble.key} {said}", values={**values, "target": written(place)})
 
 
 def written(target: Target) -> str:
-    """Return a target as a person types it: ``user@address``, with a port where it is another than SSH's."""
+    """Return a target as a person types it: ``user@address``, a port where it is another than SSH's, jump hosts."""
     address = f"[{target.address}]" if ":" in target.address and target.port != SSH_PORT else target.address
-    return f"{target.user}@{address}" + (f":{target.port}" if target.port != SSH_PORT else "")
+    through = f" --jump {target.via}" if target.via else ""
+    return f"{target.user}@{address}" + (f":{target.port}" if target.port != SSH_PORT else "") + through

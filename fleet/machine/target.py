@@ -69,7 +69,8 @@ class Target:
         return cls(address, int(port), via=via) if bracket else cls(own, via=via)
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.place}"
+        """Return it as it is typed behind ``--machine``."""
+        return f"{self.user}@{self.own_place}" + (f" --jump {self.via}" if self.via else "")
 
 
 def parse(text: str, where: str = "") -> Target:

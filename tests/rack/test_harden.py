@@ -1,10 +1,12 @@
 """Password logins switched off on real machines: nobody is locked out, whatever somebody else wrote, or who dies."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import templates
 from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.secret import Secret
 from fleet.machine import keys
@@ -139,6 +141,30 @@ def test_a_controller_that_dies_before_it_has_proven_itself_leaves_a_machine_tha
     with pytest.raises(Refused) as late:
         site.guard.harden(site.lease, "commit")
     assert "Its time was over" in str(late.value)
+
+
+PLACES = re.findall(
+    r"^\s*failpoint (harden-[a-z-]+)", (templates.path("machine", "guard.d") / "96-harden.sh").read_text(), re.MULTILINE
+)
+
+
+def test_a_guard_that_dies_anywhere_leaves_what_can_be_gone_on_with_and_taken_back(sshd: Sshd, site: Site) -> None:
+    before, port = sshd.files(), port_of(site)
+    way = port.run(("printenv", "SSH_CONNECTION")).out.decode().split()
+    arm = ("harden", site.lease.word, "arm", "root", way[0], way[2], way[3], sshd.key.public.split()[1], "60")
+    assert len(PLACES) == 6
+    for place in PLACES:
+        dying = ("env", f"CLAWRACK_FAILPOINT={place}", GUARD)
+        for words in (arm, ("harden", site.lease.word, "commit"), ("soften", "now", site.lease.word)):
+            if sshd.machine.run(*dying, *words, check=False).code in {137, -9}:
+                break
+        else:
+            raise AssertionError(place)
+        assert sshd.port().run(("true",)).code == 0, place  # nobody is ever locked out
+        harden(site.guard, site.lease, port)
+        assert not takes_passwords(port), place
+        undo(site.guard, site.lease)
+        assert sshd.files() == before, place
 
 
 def test_a_new_connection_that_does_not_get_in_takes_it_back_at_once(sshd: Sshd, site: Site, tmp_path: Path) -> None:
