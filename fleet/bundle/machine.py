@@ -26,7 +26,7 @@ _UNITS = ("clawrack-boot", "clawrack-recover", "clawrack-tick", "clawrack-meter"
 _SHOWN = (
     "Id,LoadState,UnitFileState,ActiveState,SubState,Result,NRestarts,ExecMainCode,ExecMainStatus,StateChangeTimestamp"
 )
-_PLACES = ("/", "/var/lib/clawrack", "/var/lib/docker", "/run", "/tmp")  # noqa: S108 - asked about, not used
+_PLACES = ("/", "/var/lib/docker", "/run", "/tmp")  # noqa: S108 - asked about, not used
 _FACTS = ("hostname", "user", "home", "machine_id", "uid_1000", "dmi.product_serial", "dmi.product_uuid", "hv.uuid")
 _SORTS = {"hostname": "host", "user": "user", "uid_1000": "user", "home": "path"}
 Prober = Callable[[Port], tuple[str, Mapping[str, str]]]
@@ -131,7 +131,8 @@ class _Visit:
         }
 
     def _disk(self) -> str:
-        rows = [f"{place}{row}" for place in _PLACES for row in (self._room("-Pk", place), self._room("-Pi", place))]
+        places = (*_PLACES, self._of("data") or "/var/lib/clawrack")
+        rows = [f"{place}{row}" for place in places for row in (self._room("-Pk", place), self._room("-Pi", place))]
         return "what is asked, its KiB (or inodes), used, free, share\n" + "\n".join(rows) + "\n"
 
     def _room(self, how: str, place: str) -> str:
@@ -140,6 +141,8 @@ class _Visit:
         return " ".join((" inodes" if how == "-Pi" else " KiB", *words[1:5]))
 
     def _units(self) -> str:
+        if self._of("supervisor") == "watch":
+            return f"no systemd: the guard's watcher is {self._of('watch')}, its boot hook {self._of('hook')}\n"
         agents = sorted({value for sort, value in self._taken.names if sort == "agent"})
         units = [*_UNITS, "clawrack-tick.timer", *(f"clawrack-agent@{name}" for name in agents)]
         return self._words("systemctl", "show", "-p", _SHOWN, *units)

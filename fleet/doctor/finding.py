@@ -6,7 +6,7 @@ import msgspec
 
 Severity = Literal["error", "warning", "note"]
 FindingId = Literal[
-    "engine.down",
+    "engine.down", "engine.vendor",
     "clock.ahead", "clock.behind", "clock.unsynchronised",
     "disk.state", "disk.engine", "inodes.state", "inodes.engine",
     "guard.absent", "guard.older", "guard.edited", "guard.mode",

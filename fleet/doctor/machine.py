@@ -22,7 +22,10 @@ _DISKS: dict[str, tuple[FindingId, FindingId]] = {
 def judge(symptoms: Symptoms) -> Iterator[Finding]:
     """Yield what is wrong with the machine itself."""
     if not symptoms.checkup.engine:
-        yield found(symptoms, "engine.down", "error", "docker=down", fix="engine")
+        if symptoms.checkup.systemd:
+            yield found(symptoms, "engine.down", "error", "docker=down", fix="engine")
+        else:  # its maker's, and nobody else's to start
+            yield found(symptoms, "engine.vendor", "error", "docker=down")
     yield from _clock(symptoms)
     yield from _disks(symptoms)
     yield from _guard(symptoms)

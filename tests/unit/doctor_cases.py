@@ -134,11 +134,24 @@ def refused(status: int, answered: int = 0) -> dict[str, Any]:
 
 
 SMALL = "disk.state=307200 {} /dev/loop1 /var/lib/clawrack"
+WATCHED = {"supervisor": "supervisor=watch\nunit=clawrack-watch loaded enabled active"}
 CASES: dict[str, Case] = {
     "a healthy machine": Case(()),
     "Docker is down": Case(
         ("error engine.down +engine",),
         {"docker=": "docker=down", "agent.ada.state": "", "meter.state": "", "image.": "", "hangs=": ""},
+    ),
+    "the Docker of a NAS is down": Case(
+        ("error engine.vendor",),
+        {"docker=": "docker=down", "agent.ada.state": "", "meter.state": "", "image.": "", "hangs=": "", **WATCHED},
+    ),
+    "a NAS whose watcher is down": Case(
+        ("error units.stopped +units",),
+        {"supervisor": "supervisor=watch\nunit=clawrack-watch loaded enabled inactive"},
+    ),
+    "a NAS whose boot hook is gone": Case(
+        ("error units.disabled +units",),
+        {"supervisor": "supervisor=watch\nunit=clawrack-watch loaded disabled active"},
     ),
     "a clock that is a minute ahead": Case(("warning clock.ahead",), {"clock.now": f"clock.now={NOW + 62}"}),
     "a clock that is an hour ahead": Case(("error clock.ahead",), {"clock.now": f"clock.now={NOW + 3600}"}),
