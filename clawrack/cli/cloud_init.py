@@ -10,6 +10,7 @@ from clawrack import version
 from clawrack.cli import show
 from clawrack.cli.common import Json, here
 from clawrack.cli.frame import Verb, lone
+from clawrack.cli.terminal import wrap
 from fleet.base.disk import replace
 from fleet.base.errors import Refused
 from fleet.base.words import say
@@ -47,8 +48,8 @@ def cloud_init(
 
 def _say(made: "Made", out: Path) -> None:
     to = here()
-    to.line(say("cloudinit.written", path=shlex.quote(str(out)), size=made.size))
-    for name in made.left_out:
-        to.line(say("cloudinit.left_out", name=name))
-    to.line(say("cloudinit.fingerprint"))
-    to.line(say("cloudinit.then", login=made.login or "LOGIN"))
+    said = [say("cloudinit.written", path=shlex.quote(str(out)), size=made.size)]
+    said += [say("cloudinit.left_out", name=name) for name in made.left_out]
+    said += [say("cloudinit.fingerprint"), say("cloudinit.then", login=made.login or "LOGIN")]
+    for row in (row for text in said for row in wrap(text, to.columns)):
+        to.line(row)

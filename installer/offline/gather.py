@@ -96,9 +96,9 @@ def gather(asked: Asked, out: Path, cache: Cache, listener: Listener, made: int)
                 by=version("clawrack"), made=made, images=images, packages=packages, items=tuple(heap.items.values())
             )
             _write(out, manifest, heap, tell)
+            shutil.rmtree(staging, ignore_errors=True)  # not where it was broken off: the next run takes it up
     except OSError as error:
         raise tarball.no_room(Path(error.filename or out), error) from error
-    shutil.rmtree(staging / "debs", ignore_errors=True)
     return manifest
 
 

@@ -271,6 +271,22 @@ def test_a_release_comes_from_our_mirror_where_it_is_one_for_it(
     assert all(source.signed_by == suites.of(release).ring for source in found)
 
 
+def test_packages_that_came_before_it_was_broken_off_are_not_fetched_again(tmp_path: Path) -> None:
+    contents = {"a_1_all.deb": b"a", "b_2_amd64.deb": b"b"}
+    debs = [
+        repository.Deb(name[0], name[2], f"Filename: pool/{name}", hashlib.sha256(content).hexdigest())
+        for name, content in contents.items()
+    ]
+    came = tmp_path / "part-bookworm-amd64"
+    came.mkdir()
+    (tmp_path / "a_1_all.deb").write_bytes(b"a")
+    (came / "b_1%3a2_amd64.deb").write_bytes(b"b")  # as apt calls a file whose version has an epoch
+    (came / "cut.deb").write_bytes(b"")
+    apt = repository.Repository(tmp_path / "no apt here", "amd64", "bookworm")
+    apt.fetch(debs, tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == contents
+
+
 def test_apts_list_names_the_files_as_they_lie_there_and_keeps_all_else() -> None:
     paragraph = "Package: a\nVersion: 1:2\nDescription: x\n y\nFilename: pool/main/a/a_2_all.deb\nSHA256: 00"
     deb = repository.Deb("a", "1:2", paragraph, "00")
