@@ -42,7 +42,7 @@ class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         branches: where it is another one for one of the ids.
         releases: the system's release to the branch's number; others are refused. Empty: each as it is.
         service: who starts services.
-        absent: the words where there is no such package; empty for the usual ones.
+        absent: the end of the words' key where there is no such package; empty for the usual ones.
     """
 
     ids: tuple[str, ...]

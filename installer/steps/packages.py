@@ -241,7 +241,7 @@ def _failure(code: int | None, told: Mapping[str, str], reason: str, family: eng
     if code == _UPDATE or (code == _CANDIDATE and ("mirror" in told or "broken" in told)):
         return "packages.mirror"
     if code == _CANDIDATE:
-        return (family and family.absent) or "packages.absent"
+        return f"packages.absent_{family.absent}" if family and family.absent else "packages.absent"
     if "No space left" in reason or "enough free space" in reason:
         return "packages.no_room"
     if "stale" in told:
