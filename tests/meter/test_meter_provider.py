@@ -5,9 +5,11 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from meter_rig import CHAT, MESSAGES, Agent, Json, Reply, Rig, ask, rest_of, wait_until
 
+from templates.meter.meter.upstream import failed
 from tests.rack.provider import ANSWER, Provider, Way
 from tests.rack.tls import Authority
 
@@ -212,6 +214,12 @@ def test_an_address_where_nobody_listens_is_told_as_such(meter: Rig) -> None:
     assert "cannot be reached from this machine (connection refused)" in reply.error
     meter.provider("played", KEY, "https://no-such-host.invalid/v1")
     assert "(DNS)" in meter.call(ONE).error
+
+
+def test_nobody_who_answers_in_time_is_told_apart_from_one_who_takes_the_question_and_is_silent() -> None:
+    assert failed(aiohttp.ServerTimeoutError("Connection timeout to host x"), "P").key == "upstream-unreachable"
+    assert failed(aiohttp.ServerTimeoutError("Timeout on reading data from socket"), "P").key == "upstream-silent"
+    assert failed(TimeoutError(), "P").key == "upstream-silent"
 
 
 def test_a_provider_behind_tls_must_show_a_certificate_that_is_trusted(tmp_path: Path) -> None:

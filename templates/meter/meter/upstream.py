@@ -57,7 +57,8 @@ class Upstream:
 def failed(error: Exception, title: str) -> RouteFailed:
     """Return what went wrong on the way, told by its kind alone: an error's own text may quote addresses and more."""
     if isinstance(error, aiohttp.ServerTimeoutError | TimeoutError):
-        key, why = "upstream-silent", "timeout"
+        connecting = str(error).startswith("Connection timeout")  # the one mark that every version of aiohttp gives
+        key, why = "upstream-unreachable" if connecting else "upstream-silent", "timeout"
     elif isinstance(error, aiohttp.ClientConnectorError | aiohttp.ServerDisconnectedError | OSError):
         key, why = "upstream-unreachable", _kind(error)
     else:
