@@ -24,7 +24,7 @@ from installer.detect import detect
 from installer.detect.doubts import OTHER, VALUES, Doubt, doubts, told
 from installer.facts import Facts, look
 from installer.mirrors.measure import tried
-from installer.model_key import Chooser, Chosen
+from installer.model_key import Chooser, Chosen, known
 from installer.preflight import judge, need_of, refuse
 from installer.preflight.mends import exposed
 from installer.provision import prepare
@@ -103,6 +103,7 @@ class Lead:
             Refused: the machine does not fit, or the person does not want it.
             ClawrackError: the machine cannot be reached, or its login not opened.
         """
+        known(self._answers)
         return self._asks.lead(self._script)
 
     def foretold(self, looked: Looked, listen: Listener) -> None:

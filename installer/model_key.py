@@ -15,7 +15,7 @@ from fleet.base.words import say
 from fleet.keys import Checked
 from fleet.machine.port import Port
 from fleet.model import PRACTICE
-from fleet.providers import CUSTOM, Way, named, providers, recognise, ways
+from fleet.providers import CUSTOM, Way, named, providers, recognise, tell, ways
 from installer.answers import Answers
 from installer.wizard.interview import Interview
 from installer.wizard.question import Option, Question
@@ -102,6 +102,20 @@ class Chooser:
             self.listen(Event(kind="note", subject=machine, step=step, params=params))
         title = {"title": found.best.way.title}
         self.listen(Event(kind="done", subject=machine, step="setup.key.checked", params=title))
+
+
+def known(answers: Answers) -> None:
+    """See that what was told of provider, region, model and key can be, before a machine is touched.
+
+    Raises:
+        BadInput: it cannot.
+    """
+    if answers.provider in {"", PRACTICE}:
+        return
+    way = ways(answers.provider, answers.region)[0]
+    keys.model_of(way, answers.model)
+    if answers.api_key:
+        tell(answers.api_key.reveal(), way.provider)
 
 
 def whose(key: Secret) -> str:

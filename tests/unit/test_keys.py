@@ -15,7 +15,8 @@ from fleet.machine.http import Response
 from fleet.machine.local import LocalPort
 from fleet.meter import outdated
 from fleet.providers import Rule, Way, ways
-from installer.model_key import notes, told, whose
+from installer.answers import Answers
+from installer.model_key import known, notes, told, whose
 from templates.meter.meter import VERSION
 from tests.rack.provider import Provider
 from tests.rack.provider import Way as Fare
@@ -198,6 +199,23 @@ def test_the_model_has_to_be_said_where_nobody_knows_a_usual_one() -> None:
     with pytest.raises(BadInput, match="no model's name"):
         keys.model_of(found, "a model\nof mine")
     assert keys.model_of(ways("moonshot")[0], "") == "kimi-k2.6"
+
+
+@pytest.mark.parametrize(
+    ("answers", "key"),
+    [
+        (Answers(provider="moonshoot"), "keys.no_provider"),
+        (Answers(provider="moonshot", region="mars"), "keys.no_region"),
+        (Answers(provider="https://relay.example/v1"), "keys.model_needed"),
+        (Answers(provider="moonshot", api_key=Secret("sk-ant-api03-abcdefgh")), "keys.other_provider"),
+    ],
+)
+def test_what_cannot_be_is_told_before_a_machine_is_touched(answers: Answers, key: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        known(answers)
+    assert refused.value.key == key
+    known(Answers())
+    known(Answers(provider="practice"))
 
 
 def test_a_meter_of_another_version_is_known_by_its_images_name_and_nobody_elses_is() -> None:
