@@ -447,4 +447,5 @@ def booth_ground(talk: "Talk") -> "Ground":
     def port(name: str, machine: Machine) -> Port:
         return _port(name, machine)
 
-    return work.Ground(_tools(), leave, parting.Parting(controller(), port, wrap, talk.task.order.language))
+    noted = places.state() / "receipt.json"
+    return work.Ground(_tools(), leave, parting.Parting(controller(), port, wrap, talk.task.order.language, noted))

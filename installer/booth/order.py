@@ -34,7 +34,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child is told at its start: the order, and what was settled before it (by a child that was stopped)."""
+    """What a child is told at its start: the order, and what was settled before it (by a child that was stopped).
+
+    Attributes:
+        touched: something of ours may be on the device; ``parting`` the last act was begun.
+    """
 
     act: Act = "install"
     number: int
@@ -43,6 +47,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     consent: Consent | None = None
     model: str = ""
     touched: bool = False
+    parting: bool = False
 
 
 class Reply(msgspec.Struct, frozen=True, tag="reply"):

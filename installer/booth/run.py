@@ -170,6 +170,7 @@ class Booth:
         task = Task(
             act="take-back" if take_back else "install", number=number, order=self._orders[number],
             marks=ticket.marks, consent=ticket.consent, model=ticket.model, touched=ticket.touched,
+            parting=ticket.reached == "handing-over",
         )  # fmt: skip
         self._put((desks.cleared if take_back else desks.start)(ticket, self.now()))
         self._children[number] = Child(task, self._keep.home(number), self._heard)
