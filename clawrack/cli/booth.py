@@ -14,6 +14,7 @@ from clawrack.cli.common import Json, here
 from clawrack.cli.faces import plain as plain_wanted
 from clawrack.cli.frame import Noun, Verb
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError
+from fleet.base.words import say
 
 if TYPE_CHECKING:
     from installer.booth.keep import Keep
@@ -112,7 +113,7 @@ def _day(keep: "Keep", path: Path, kind: str, at_once: int | None, bundle: str, 
             if as_json:
                 show.as_json("ticket", view(ticket, running.now()))
             else:
-                _line(ticket)
+                _lines(ticket)
 
     running = Running(keep, at_once or seats, changed, script.told)
     running.recover()
@@ -131,8 +132,17 @@ def _today() -> str:
     return today()
 
 
-def _line(ticket: "Ticket") -> None:
-    here().line(f"{ticket.number} {ticket.state} {ticket.cause} {ticket.why}".rstrip())
+def _lines(ticket: "Ticket") -> None:
+    """Print a ticket's new state, what was in its way, and its receipt."""
+    to = here()
+    what = say(f"booth.cause.{ticket.cause}") if ticket.cause else ticket.what
+    state = say(f"booth.state.{ticket.state}")
+    to.paragraphs(say("booth.lines.state", ticket=ticket.number, state=state, what=what).rstrip())
+    to.paragraphs(*(f"  {text}" for text in (ticket.why,) if text))
+    if ticket.state == "parked":
+        to.paragraphs(say("booth.ui.parked", ticket=ticket.number, code=ticket.code))
+    for row in ticket.receipt.splitlines():
+        to.line(row)
 
 
 @app.command("list", cls=Verb)

@@ -134,12 +134,14 @@ def typed(terminal: Path) -> Secret | None:
     handle = os.open(terminal, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     before = termios.tcgetattr(handle)
     hidden = termios.tcgetattr(handle)
+    hidden[0] |= termios.ICRNL
+    hidden[1] |= termios.OPOST | termios.ONLCR
     hidden[3] = (hidden[3] | termios.ICANON) & ~(termios.ECHO | termios.ISIG)
     try:
         termios.tcsetattr(handle, termios.TCSAFLUSH, hidden)
         os.write(handle, b"> ")
         line = os.read(handle, _LONGEST + 1).decode(errors="replace").strip("\r\n")
-        os.write(handle, b"\r\n")
+        os.write(handle, b"\n")
     finally:
         termios.tcsetattr(handle, termios.TCSAFLUSH, before)
         os.close(handle)

@@ -2,10 +2,15 @@
 
 import io
 import json
+import os
+import pty
 import random
 import stat
 import subprocess
+import termios
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -13,12 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from fleet.base import words
 from fleet.base.errors import BadInput, ClawrackError, OurBug, Refused, StateDamaged, Unreachable
+from fleet.base.secret import Secret
+from fleet.base.words import LANGUAGES
 from fleet.machine.hostkey import HostKey
-from installer.booth import codes, desk, keep, pipe, script, sheet
+from installer.booth import codes, desk, keep, pipe, script, sheet, talk
 from installer.booth.child import environment
 from installer.booth.desk import Asks, Desk, Ends, Reached, Said, due, gone, hear, resumed
-from installer.booth.order import Order
+from installer.booth.order import Order, Place
 from installer.booth.ticket import (
     LIMIT,
     OVER,
@@ -35,6 +43,8 @@ from installer.booth.ticket import (
 )  # fmt: skip
 from installer.booth.view import TicketView
 from installer.booth.work import cause_of
+from tui import booth_texts as texts
+from tui.booth_lines import PlainDesk
 
 KEY = HostKey("ssh-ed25519", b"\x00\x00\x00\x0bssh-ed25519" + bytes(36))
 EXAMPLE = Path(__file__).parents[2] / "examples/booth-day.yaml"
@@ -389,3 +399,76 @@ def test_an_error_is_counted_by_its_cause(error: ClawrackError, cause: Cause) ->
 
 def test_what_scripts_are_shown_has_no_address() -> None:
     assert not {"place", "machine", "address", "id", "marks"} & {*TicketView.__struct_fields__}
+
+
+# ---- a secret at the terminal ----------------------------------------------------------------------------------------
+
+
+def typed(keys: bytes) -> tuple[Secret | None, bytes, bool]:
+    """What a child takes from a terminal, what that showed of it, and whether it is as it was before."""
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(talk.typed, Path(os.ttyname(theirs)))
+        shown = os.read(ours, 100)
+        os.write(ours, keys)
+        found = answer.result(10)
+    while b"\n" not in shown:
+        shown += os.read(ours, 100)
+    same = termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
+    return found, shown, same
+
+
+@pytest.mark.parametrize("word", ["hush", "密码 5", "x" * 200])
+def test_a_secret_is_typed_without_being_shown_and_the_terminal_is_left_as_it_was(word: str) -> None:
+    assert typed(f"{word}\r".encode()) == (Secret(word), b"> \r\n", True)
+
+
+@pytest.mark.parametrize("keys", [b"\r", b"hu\x03\r", b"\x1b\r", b"\x04"])
+def test_nothing_typed_and_what_stops_are_no_secret(keys: bytes) -> None:
+    assert typed(keys)[0] is None
+
+
+def test_a_secret_from_a_file_is_read_by_whoever_needs_it_and_none_is_none(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-canary\n")
+    assert talk.read(Place("file", str(tmp_path / "key"))) == Secret("sk-canary")
+    assert talk.read(Place()) is None
+    with pytest.raises(BadInput):
+        talk.read(Place("file", str(tmp_path / "none")))
+
+
+# ---- plain lines -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_plain_desk_says_questions_with_numbers_and_never_a_secret(
+    language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "_chosen", [language])
+    said: list[str] = []
+    desk_of = PlainDesk(said.append, lambda *_: ORDER, language)
+    options = (("yes", "我同意"), ("no", "我不同意"))
+    asked = Wanted(id="consent", text="你同意吗", page=("我们会…",), options=options)
+    ticket = structs.replace(at("detected"), wanted=asked)
+    desk_of.changed(ticket)
+    desk_of.changed(ticket)  # the same is said once
+    assert [text for text in ("我们会…", "你同意吗", "1. 我同意", "2. 我不同意") if said.count(text) != 1] == []
+    said.clear()
+    desk_of.changed(structs.replace(ticket, wanted=Wanted(id="password", form="secret", text="Password:")))
+    assert len(said) == 1
+    assert "open 1" in said[0]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("state", [*WAY, "parked", "failed"])
+@pytest.mark.parametrize("cause", [cause for cause in get_args(Cause) if cause])
+def test_every_state_and_cause_has_its_words(
+    language: str, state: State, cause: Cause, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "_chosen", [language])
+    ticket = structs.replace(a_ticket(), state=state, cause=cause)
+    assert texts.state(ticket).text
+    assert texts.now_doing(structs.replace(ticket, state="failed"), None, 0.0).text
+    assert texts.details(ticket, 0.0)
