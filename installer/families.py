@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from fleet.base.yaml import parse
-from installer.detect import Verdict
+from installer.detect import Verdict, detect
 from installer.facts import Facts
 
 _TABLE = Path(__file__).with_name("families.yaml")
@@ -132,6 +132,15 @@ def ground(facts: Facts, verdict: Verdict) -> Ground:
 def systemd(facts: Facts) -> bool:
     """Return whether systemd runs there; a probe without the judging part says so by its first process alone."""
     return bool(facts.get("systemd")) or facts.get("pid1") in {"", "systemd"}
+
+
+def called(facts: Facts) -> str:
+    """Return what a person would call the system: a NAS by its maker's name, though it may say that it is Debian."""
+    family = family_of(detect(facts))
+    if family is None:
+        return facts.get("os.PRETTY_NAME") or facts.get("uname_s")
+    told = (facts.get(key) for key in ("dsm.productversion", "qnap.Version", "os.OS_VERSION"))
+    return f"{family.title} {next(filter(None, told), '')}".strip()
 
 
 def root_only(facts: Facts, verdict: Verdict) -> bool:

@@ -23,6 +23,7 @@ from installer.bootstrap import KeyTwice
 from installer.detect import detect
 from installer.detect.doubts import OTHER, VALUES, Doubt, doubts, told
 from installer.facts import Facts, look
+from installer.families import called, ground, vendor
 from installer.mirrors.measure import tried
 from installer.model_key import Chooser, Chosen, known
 from installer.preflight import judge, need_of, refuse
@@ -182,7 +183,7 @@ class Lead:
         mine = {agent.machine for agent in self._tools.fleet.wish().agents.values()}
         net = not self._answers.bundle and (there.name not in mine or bool(self._answers.name))
         facts = tried(there.port, look(there.port, net=net))
-        system = facts.get("os.PRETTY_NAME") or facts.get("uname_s")
+        system = called(facts)
         self._listen(Event(kind="done", subject=there.name, step="setup.looked", params={"system": system}))
         return facts
 
@@ -215,6 +216,9 @@ class Lead:
 
     def _firewall(self, looked: Looked) -> Firewall:
         """Return what becomes of the firewall; asked of a person where there is none and anybody can knock."""
+        family = vendor(detect(looked.facts))
+        if self._answers.firewall == "ssh-only" and family:
+            raise Refused("nas.firewall", where=looked.there.name, system=family.title)
         if self._answers.firewall or self._asks.silent or self._answers.plan or not looked.new:
             return self._answers.firewall or "keep"
         if not exposed(looked.facts, detect(looked.facts)):
@@ -250,7 +254,7 @@ class Lead:
         params = {
             "agent": looked.agent,
             "machine": looked.there.name,
-            "system": looked.facts.get("os.PRETTY_NAME") or looked.facts.get("uname_s"),
+            "system": called(looked.facts),
             "typed": typed,
         }
         if self._asks.silent:
@@ -280,6 +284,11 @@ class Lead:
 
         for gate in there.passes:
             tell("setup.would.pass", gate=gate)
+        stands = ground(looked.facts, detect(looked.facts))
+        if stands.settings and there.name not in wish.machines:
+            tell("nas.would.folder", path=stands.data)
+            if stands.hook:
+                tell(f"nas.would.{stands.hook.form}", path=stands.hook.path)
         if self._answers.harden:
             tell("setup.would.harden")
         if there.name in wish.machines:

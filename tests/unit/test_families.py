@@ -7,7 +7,7 @@ import pytest
 from fleet.base.words import catalogue
 from installer.detect import detect
 from installer.facts import Facts
-from installer.families import DATA, Ground, Hook, families, ground, root_only, vendor
+from installer.families import DATA, Ground, Hook, called, families, ground, root_only, vendor
 from installer.steps import STEPS, steps_of
 from tests.unit.test_guard_script import SHELLS, ask
 
@@ -136,6 +136,12 @@ def test_on_a_nas_nothing_is_done_but_by_the_guard_itself() -> None:
     assert names == {"step.vendor", "step.guard", "step.root_key"}
     assert {step.name for step in steps_of(Facts(FNOS))} == {"step.vendor", "step.guard", "step.sudo"}
     assert vendor(detect(Facts(DEBIAN))) is None
+
+
+def test_a_nas_is_called_by_its_makers_name_though_it_says_that_it_is_debian() -> None:
+    assert called(Facts({**DSM, "dsm.productversion": "7.2.2"})) == "Synology DSM 7.2.2"
+    assert called(Facts({**FNOS, "os.PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"})) == "fnOS 飞牛"
+    assert called(Facts({**DEBIAN, "os.PRETTY_NAME": "Debian GNU/Linux 12"})) == "Debian GNU/Linux 12"
 
 
 SCRIPTS = [
