@@ -9,6 +9,7 @@ from pathlib import Path
 from fleet.base.event import Listener
 from fleet.base.names import machine_name
 from fleet.base.secret import Secret
+from fleet.base.words import say
 from fleet.machine import hostkey, jump
 from fleet.machine.hostkey import HostKey
 from fleet.machine.jump import Gates, Through
@@ -67,7 +68,7 @@ class Person:
         if self.answers.accept_new_host_key and isinstance(verdict, Unknown):
             return True
         facts = {
-            "place": target.place,
+            "place": _shown(target.place),
             "fingerprint": shown.fingerprint,
             "kind": shown.kind,
             "typed": self.answers.machine,
@@ -80,22 +81,27 @@ class Person:
 
     def password(self, user: str, place: str) -> Secret | None:
         """Return the password of a login, asked once."""
-        facts = {"user": user, "place": place, "typed": self.answers.machine}
+        facts = {"user": user, "place": _shown(place), "typed": self.answers.machine}
         return self.answers.password or self.asks.secret(Question(id="password", form="secret", params=facts))
 
     def once_more(self, user: str, place: str) -> Secret | None:
         """Return another password where the person wants to try once more, told that machines ban who fails often."""
         if self.asks.silent or self.told:
             return None
-        facts = {"user": user, "place": place, "typed": self.answers.machine}
+        facts = {"user": user, "place": _shown(place), "typed": self.answers.machine}
         if not self.asks.confirm(yes_or_no("password_again", default=NO, **facts)):
             return None
-        return self.asks.secret(Question(id="password", form="secret", params={**facts, "again": "1"}))
+        return self.asks.secret(Question(id=self.question, form="secret", params={**facts, "again": "1"}))
 
     @property
     def told(self) -> bool:
         """Whether the password was told beforehand, so that nobody mistyped it here."""
         return self.answers.password is not None
+
+    @property
+    def question(self) -> str:
+        """The question for the password."""
+        return "password"
 
 
 @dataclass(frozen=True)
@@ -109,13 +115,18 @@ class AtGate(Person):
 
     def password(self, user: str, place: str) -> Secret | None:
         """Return the password of a jump host's login, asked once."""
-        facts = {"user": user, "place": place, "typed": self.answers.jump}
+        facts = {"user": user, "place": _shown(place), "typed": self.answers.jump}
         return self.answers.jump_password or self.asks.secret(Question(id="jump_password", form="secret", params=facts))
 
     @property
     def told(self) -> bool:
         """Whether the password was told beforehand."""
         return self.answers.jump_password is not None
+
+    @property
+    def question(self) -> str:
+        """The question for the password."""
+        return "jump_password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +232,12 @@ def _name(target: Target, wish: Wish, pins: Pins) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", target.address.lower()).strip("-")[: _USUAL_LONGEST - 6] or "machine"
     taken = {*wish.machines}
     return machine_name(next(n for n in (plain, *(f"{plain}-{k}" for k in range(2, 1000))) if n not in taken))
+
+
+def _shown(place: str) -> str:
+    """Return a place as a person reads it, with its jump hosts in their language."""
+    target = Target.at(place)
+    return say("reach.behind", place=target.own_place, via=target.via) if target.via else place
 
 
 def _same(told: str, shown: str) -> bool:
