@@ -34,6 +34,7 @@ from installer.booth.ticket import (
     WAY,
     Cause,
     Consent,
+    Language,
     Marks,
     State,
     Ticket,
@@ -448,7 +449,11 @@ def test_the_plain_desk_says_questions_with_numbers_and_never_a_secret(
 ) -> None:
     monkeypatch.setattr(words, "_chosen", [language])
     said: list[str] = []
-    desk_of = PlainDesk(said.append, lambda *_: ORDER, language)
+
+    def order(machine: str, device: str, owner: Language) -> Order:
+        return structs.replace(ORDER, machine=machine, device=device, language=owner)
+
+    desk_of = PlainDesk(said.append, order, language)
     options = (("yes", "我同意"), ("no", "我不同意"))
     asked = Wanted(id="consent", text="你同意吗", page=("我们会…",), options=options)
     ticket = structs.replace(at("detected"), wanted=asked)
@@ -462,13 +467,11 @@ def test_the_plain_desk_says_questions_with_numbers_and_never_a_secret(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("state", [*WAY, "parked", "failed"])
-@pytest.mark.parametrize("cause", [cause for cause in get_args(Cause) if cause])
-def test_every_state_and_cause_has_its_words(
-    language: str, state: State, cause: Cause, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_state_and_cause_has_its_words(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "_chosen", [language])
-    ticket = structs.replace(a_ticket(), state=state, cause=cause)
-    assert texts.state(ticket).text
-    assert texts.now_doing(structs.replace(ticket, state="failed"), None, 0.0).text
-    assert texts.details(ticket, 0.0)
+    for state in (*WAY, "parked", "failed"):
+        assert texts.state(structs.replace(a_ticket(), state=state)).text
+    for cause in filter(None, get_args(Cause)):
+        failed = structs.replace(a_ticket(), state="failed", cause=cause)
+        assert texts.now_doing(failed, None, 0.0).text == texts.cause(failed) != ""
+        assert dict(texts.details(failed, 0.0))[words.say("booth.ui.field.cause")] == texts.cause(failed)
