@@ -118,12 +118,12 @@ def test_use_that_is_told_in_a_choice_is_found(meter: Rig, played: Provider) -> 
 
 
 REFUSED: list[tuple[Way, int, tuple[str, str]]] = [
-    ("revoked", 401, ("refuses the key", "拒绝了")),
-    ("minimax-key", 401, ("refuses the key", "拒绝了")),
-    ("no-money", 402, ("no money left", "余额不足")),
-    ("no-quota", 402, ("no money left", "余额不足")),
-    ("no-permission", 403, ("does not let this key", "不允许")),
-    ("blocked", 403, ("country or region", "国家或地区")),
+    ("revoked", 502, ("refuses the key", "拒绝了")),
+    ("minimax-key", 502, ("refuses the key", "拒绝了")),
+    ("no-money", 502, ("no money left", "余额不足")),
+    ("no-quota", 502, ("no money left", "余额不足")),
+    ("no-permission", 502, ("does not let this key", "不允许")),
+    ("blocked", 502, ("country or region", "国家或地区")),
     ("throttled", 429, ("asked too often", "请求太多")),
     ("no-model", 404, ('no model "played-1"', "没有")),
     ("trouble", 502, ("trouble of its own (500)", "出了问题")),

@@ -33,10 +33,10 @@ SHAPES: dict[str, tuple[int, str, str]] = {
     "route-broken": (503, "server_error", "api_error"),
     "route-style": (400, "invalid_request_error", "invalid_request_error"),
     "route-failed": (502, "server_error", "api_error"),
-    "upstream-wrong-key": (401, "authentication_error", "authentication_error"),
-    "upstream-no-money": (402, "insufficient_quota", "billing_error"),
-    "upstream-no-permission": (403, "permission_error", "permission_error"),
-    "upstream-blocked-country": (403, "permission_error", "permission_error"),
+    "upstream-wrong-key": (502, "server_error", "api_error"),
+    "upstream-no-money": (502, "server_error", "api_error"),
+    "upstream-no-permission": (502, "server_error", "api_error"),
+    "upstream-blocked-country": (502, "server_error", "api_error"),
     "upstream-throttled": (429, "rate_limit_error", "rate_limit_error"),
     "upstream-no-model": (404, "invalid_request_error", "not_found_error"),
     "upstream-trouble": (502, "server_error", "api_error"),
@@ -46,7 +46,12 @@ SHAPES: dict[str, tuple[int, str, str]] = {
     "not-here": (404, "invalid_request_error", "not_found_error"),
     "bug": (500, "server_error", "api_error"),
 }
-"""Key → HTTP status, and the error's type in OpenAI's and in Anthropic's style."""
+"""Key → HTTP status, and the error's type in OpenAI's and in Anthropic's style.
+
+That a provider refuses the meter's key or has no money for it is no fault of the agent's own key: 401, 402 and 403
+would say so, and OpenClaw (2026.9.6) then rests its provider, for ten minutes and, time after time, up to a day, though
+the meter may have a good key long since.
+"""
 _AGAIN_SECONDS = {
     "draining": 5,
     "busy": 1,
