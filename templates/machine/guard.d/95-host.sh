@@ -185,7 +185,8 @@ swap_not() { # REASON DETAIL: kept, so that the next run need not try again what
     refuse "$@"
 }
 
-swap_is_on() {
+swap_is_on() { # a container sees its host's list, in which another's may have the same name
+    [ -e "$SWAPFILE" ] || return 1
     while read -r swap_path _; do
         [ "$swap_path" != "$SWAPFILE" ] || return 0
     done </proc/swaps

@@ -1,8 +1,8 @@
 # --- the door -----------------------------------------------------------------------------------------------------
 # A small firewall for what comes from outside, only where a person asked for it: SSH stays open, what was begun from
 # here is answered, everything else is dropped. It is on trial until a second connection has proven that the machine
-# can still be reached; else it opens again by itself: a timer, and the next boot. Ports that Docker publishes for
-# others do not pass here.
+# can still be reached; else it opens again by itself: a timer, and the next boot. It stays open wherever sshd is told
+# to listen, also when that changes later. Ports that Docker publishes for others do not pass here.
 
 host_door() { # PORT SECONDS
     is_number "$1" 1 65535 || bad port "$1"
@@ -63,12 +63,22 @@ door_port() {
     done
 }
 
+door_ports() {
+    {
+        door_port
+        echo
+        sshd -T 2>/dev/null | while read -r key value _; do [ "$key" != port ] || echo "$value"; done
+    } | sort -u | while read -r port; do ! is_number "$port" 1 65535 || echo "$port"; done
+}
+
 door_look() {
     [ ! -s "$DATA/door.trial" ] || say door trial
     [ ! -s "$DATA/door" ] || say door "$(field "$DATA/door" port)"
 }
 
 door_load() {
+    mkdir -p "$RUN"
+    : >"$RUN/door.loaded"
     door_rules icmp 68 | iptables-restore -w 10 --noflush || return 1
     door_hook iptables || return 1
     has_ipv6 || return 0
@@ -81,7 +91,7 @@ door_rules() { # ICMP DHCP: the protocol of pings and neighbours, and the port o
     for own in lo docker0 br-+ cr+; do echo "-A CLAWRACK-DOOR -i $own -j RETURN"; done
     echo '-A CLAWRACK-DOOR -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN'
     echo "-A CLAWRACK-DOOR -p $1 -j RETURN"
-    echo "-A CLAWRACK-DOOR -p tcp -m tcp --dport $(door_port) -j RETURN"
+    for port in $(door_ports); do echo "-A CLAWRACK-DOOR -p tcp -m tcp --dport $port -j RETURN"; done
     echo "-A CLAWRACK-DOOR -p udp -m udp --dport $2 -j RETURN"
     echo '-A CLAWRACK-DOOR -j DROP'
     echo COMMIT
@@ -94,7 +104,11 @@ door_hook() { # TOOL: behind the guard's own chain, and once
 door_tick() { # somebody flushed, or the timer never came
     host_door_late
     door_wanted || return 0
-    iptables -w 10 -t mangle -C INPUT -j CLAWRACK-DOOR 2>/dev/null || door_load || :
+    if iptables -w 10 -t mangle -C INPUT -j CLAWRACK-DOOR 2>/dev/null && [ -e "$RUN/door.loaded" ] &&
+        [ -z "$(find /etc/ssh -newer "$RUN/door.loaded" 2>/dev/null)" ]; then
+        return 0
+    fi
+    door_load || :
 }
 
 door_drop() {
