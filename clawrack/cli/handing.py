@@ -1,6 +1,7 @@
 """``machine handover``: the machine becomes its owner's, and whoever set it up has nothing of it any more."""
 
 import shlex
+import sys
 from dataclasses import dataclass
 from getpass import getpass
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 from clawrack.cli import show
 from clawrack.cli.asking import at_terminal, piped_secret, prompting, sure, typed
 from clawrack.cli.common import here, listening, open_fleet
-from clawrack.cli.terminal import wrap
+from clawrack.cli.terminal import terminal, wrap
 from fleet import near
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput, Refused, Unreachable
@@ -91,6 +92,8 @@ def _way(asked: Typed, machine: "Machine") -> Way:
     """Have a person say what becomes of the password."""
     if asked.json or asked.password_stdin or not at_terminal():
         raise BadInput("handover.choose", where=asked.name, machine=asked.name, user=_user(asked, machine))
+    to = terminal(sys.stderr)
+    to.paragraphs(*(say(f"question.way.{way}") for way in _WAYS))
     answer = typed(say("question.way", user=_user(asked, machine), machine=asked.name))
     if answer not in {"1", "2", "3", "4"}:
         raise BadInput("handover.choose", where=asked.name, machine=asked.name, user=_user(asked, machine))

@@ -11,6 +11,7 @@ import paramiko
 import pytest
 
 from clawrack.cli.terminal import width
+from fleet.base import places
 from tests.rack import tinykinds
 from tests.rack.controller import Controller
 from tests.rack.machine import Build, Machine, Result, User
@@ -29,7 +30,10 @@ def people() -> tuple[User, ...]:
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    binds = tuple(f"{path}:{path}:ro" for path in sorted({str(ROOT), sys.base_prefix} - {"/usr"}))
+    binds = (
+        *(f"{path}:{path}:ro" for path in sorted({str(ROOT), sys.base_prefix} - {"/usr"})),
+        f"{places.cache()}:/root/.cache/clawrack",  # a clawrack of the device's own would make the images once more
+    )
     with Machine(Build(docker=True, root_key=False, users=people(), binds=binds)) as machine:
         yield machine
 
@@ -167,10 +171,11 @@ def test_the_owner_asks_stops_and_starts_with_the_command_on_the_device(machine:
 
 def test_a_login_made_only_for_the_installation_goes_as_a_whole(machine: Machine, controller: Controller) -> None:
     name = set_up(machine, controller, "booth", OTHER)
-    words = ("machine", "handover", name, "--way", "remove")
-    with controller.at_terminal(*words, rows=90) as terminal:
+    with controller.at_terminal("machine", "handover", name, rows=90) as terminal:
         terminal.sees("Type its name")
         terminal.press(f"{name}\r")
+        terminal.sees("Its number")
+        terminal.press("3\r")
         terminal.sees("that you know")
         terminal.press(f"{OTHER}\r")
         assert terminal.ends() == 0, terminal.text
