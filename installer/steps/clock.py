@@ -3,15 +3,13 @@
 import time
 
 from fleet.base.clean import number
-from fleet.base.errors import ActionFailed, ClawrackError
-from fleet.machine.guard import GUARD, sentence
+from fleet.base.errors import ActionFailed
+from fleet.machine.guard import sentence
 from installer import remote
 from installer.detect import detect
 from installer.preflight import mends
 from installer.steps import carried
 from installer.steps.step import Machine, Removal, Say, Tell
-
-_DATA = "/var/lib/clawrack"
 
 
 class Clock:
@@ -42,12 +40,5 @@ class Clock:
             reason = sentence(said.get("reason", ""), said.get("detail", "")) or remote.last_words(ran)
             raise ActionFailed("clock.not_set", where=machine.name, reason=reason)
 
-    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:  # noqa: ARG002 - the form of a step
-        """Take back what was changed on a machine that never got as far as a guard; elsewhere its uninstall did."""
-        if machine.port.run(("test", "-e", _DATA, "-a", "!", "-e", GUARD)).code:
-            return
-        try:
-            carried.run(machine.port, "host", "undo")
-        except ClawrackError as error:
-            if not error.key.startswith("sudo."):  # a login that sudo allows the guard alone: then there was one
-                raise
+    def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
+        """Do nothing: a time server that was switched on goes with the guard, in its uninstall; the time stays."""

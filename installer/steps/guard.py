@@ -12,6 +12,7 @@ from fleet.machine.guard import Guard as Calls
 from installer import remote
 from installer.detect import detect
 from installer.families import ground
+from installer.steps import carried
 from installer.steps.step import BROUGHT, NOTES, Machine, Removal, Say, Tell
 
 _LONGEST = 10  # digits of one number of a version
@@ -71,7 +72,8 @@ class Guard:
         except Refused as error:
             if error.key != "guard.absent":
                 raise
-            # a machine that was half prepared, or is half removed
+            # a machine that was half prepared, or is half removed: its clock comes before its guard
+            carried.run(machine.port, "host", "undo")
             machine.port.run(("rm", "-rf", NOTES, BROUGHT), root=True)
             machine.port.run(("rmdir", "/var/lib/clawrack"), root=True)
             said = {"already": "1"}

@@ -192,7 +192,12 @@ def test_a_wrong_clock_is_told_and_a_containers_is_not_touched(laptop: Machine, 
     ran, said = carried.run(port, "host", "clock", str(round(now)))
     assert (ran.code, said["already"]) == (0, "1")
     assert abs(time.time() - float(laptop.sh("date +%s").text)) < 5
-    assert laptop.sh("ls -A /var/lib/clawrack").text == "lock"
+    # what was begun before there was a guard goes as well
+    laptop.put("/var/lib/clawrack/manifest", b"host mask hybrid-sleep.target\nfile /etc/of-ours\n", 0o600)
+    laptop.sh("touch /etc/of-ours; ln -s /dev/null /etc/systemd/system/hybrid-sleep.target")
+    unprepare(port, Removal("erase"), ignore)
+    left = "/etc/of-ours /etc/systemd/system/hybrid-sleep.target"
+    assert laptop.sh(f"ls {left} 2>/dev/null; ls -A /var/lib/clawrack", check=False).text == ""
     port.close()
 
 
