@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.images import default_home
 from installer.steps.step import BROUGHT
 from tests.rack import recipe, tinykinds
 from tests.rack.controller import Controller
@@ -28,17 +29,22 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
     return tinykinds.place(tmp_path_factory.mktemp("kinds"))
 
 
+def bundling(out: Path) -> tuple[str, ...]:
+    told = ("--arch", ARCHITECTURE, "--release", recipe.usual().codename, "--kind", tinykinds.NAME, "--json")
+    return ("booth", "bundle", "--out", str(out), *told)
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory, kinds: str) -> Path:
     """One for this box's architecture and the rack's usual release."""
     folder = tmp_path_factory.mktemp("bundle")
     out = folder / "bundle.tar"
-    words = ("--arch", ARCHITECTURE, "--release", recipe.usual().codename, "--kind", tinykinds.NAME, "--json")
-    typed = Controller(folder).done("booth", "bundle", "--out", str(out), *words, more={"CLAWRACK_KINDS": kinds})
+    typed = Controller(folder).done(*bundling(out), more={"CLAWRACK_KINDS": kinds})
     held = typed.document["offline_bundle"]
     assert held["packages"] == [f"{recipe.usual().codename} {ARCHITECTURE}"]
     assert [image.split()[0] for image in held["images"]] == ["meter", tinykinds.NAME]
-    assert not list((Path(held["path"]).parent).glob(".*.part"))
+    assert sorted(file.name for file in folder.glob("*.*")) == ["bundle.tar"]
+    assert not (default_home().parent / "offline").exists()
     return out
 
 
@@ -100,6 +106,22 @@ def apt_of(machine: Machine) -> str:
     return machine.sh("find /etc/apt /var/lib/apt/lists /var/cache/apt -type f -exec sha256sum {} + | sort").text
 
 
+def test_a_disk_that_is_too_small_is_told_and_what_was_fetched_waits_for_the_next_run(
+    kinds: str, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)], check=True)
+    try:
+        typed = Controller(tmp_path).type(*bundling(small / "bundle.tar"), more={"CLAWRACK_KINDS": kinds})
+        assert typed.code == 5, typed
+        assert "MB are free" in " ".join(typed.err.split())
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert list((default_home().parent / "offline" / "debs").rglob("*.deb"))
+
+
 def test_a_bundle_in_which_one_bit_has_changed_leaves_the_machine_alone(
     machine: Machine, bundle: Path, kinds: str, tmp_path: Path
 ) -> None:
@@ -133,22 +155,3 @@ def test_a_bare_machine_without_a_network_gets_an_agent_that_answers_from_one_fi
     assert machine.sh("ls -d /var/lib/clawrack/packages /tmp/tmp.* 2>/dev/null || true").text == ""
     again = alone.done(*words(machine, bundle)[:-1])
     assert again.document["receipt"]["changed"] is False
-
-
-def test_a_disk_that_is_full_while_a_bundle_is_written_leaves_nothing_of_it(
-    bundle: Path, kinds: str, tmp_path: Path
-) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)], check=True)
-    try:
-        told = ("--arch", ARCHITECTURE, "--release", recipe.usual().codename, "--kind", tinykinds.NAME)
-        typed = Controller(tmp_path).type(
-            "booth", "bundle", "--out", str(small / "b.tar"), *told, more={"CLAWRACK_KINDS": kinds}
-        )
-        assert typed.code == 5, typed
-        assert "MB are free" in " ".join(typed.err.split())
-        assert list(small.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
-    assert bundle.exists()
