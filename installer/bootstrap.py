@@ -17,6 +17,7 @@ from fleet.base.secret import Secret
 from fleet.machine import hostkey
 from fleet.machine.guard import Guard
 from fleet.machine.hostkey import HostKey
+from fleet.machine.jump import pin_name
 from fleet.machine.keys import ControllerKey, PersonKey
 from fleet.machine.login import KeyLogin, Login, PasswordLogin
 from fleet.machine.pins import Known, Moved, Pins, Twice, Unknown, Verdict, refusal
@@ -144,6 +145,8 @@ class Met:
         visit = self.visit if target is None else replace(self.visit, target=target)
         if not self.known:
             visit.pins.pin(visit.name, visit.target, self.host_key)
+        if self.ours and not visit.rights and visit.pins.place_of(pin_name(visit.target)):
+            _install(self.port, visit)  # a jump host so far: our key might only pass through
         if self.ours and target is None:
             listener(Event(kind="already", subject=visit.name, step="step.key"))
             return self.port

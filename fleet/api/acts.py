@@ -13,7 +13,8 @@ from fleet.base.outcome import AlreadyTrue, Done, Outcome
 from fleet.deploy import door, secrets_of, wait
 from fleet.leaving import Leaving, Password, nobody
 from fleet.machine.guard import Guard
-from fleet.model import Wish
+from fleet.machine.target import way
+from fleet.model import Machine, Wish
 from fleet.plan import Plan
 from fleet.site import held
 from fleet.talk import Answer
@@ -174,10 +175,12 @@ class Acts(Looks):
 
         Raises:
             BadInput: there is no such machine.
+            Refused: others are reached through it.
             Unreachable: it does not answer; it stays in the folder.
         """
         wish = self.wish()
         machine = self._machine(name, wish)
+        _not_needed(name, machine, wish)
         try:
             self.leave(name, machine, Leaving(keep_state, docker, password), listen)
         except Unreachable as error:
@@ -230,3 +233,11 @@ class Acts(Looks):
             self.leave(tomb.stem, tomb.machine, Leaving(keep_state), listen)
         tombs.dig_up(self.folder, tomb)
         return tomb
+
+
+def _not_needed(name: str, machine: Machine, wish: Wish) -> None:
+    """See that no other machine is reached through one that is about to be left."""
+    for other, found in wish.machines.items():
+        hops = {(hop.address, hop.port) for hop in way(found.jump)}
+        if other != name and (machine.address, machine.port) in hops:
+            raise Refused("jump.needed", where=name, machine=name, other=other)

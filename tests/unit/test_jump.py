@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clawrack.wire import open_fleet
+from fleet import load
 from fleet.base.errors import BadInput, ClawrackError, Refused, Unreachable
 from fleet.machine import hostkey, opening, tcp
 from fleet.machine.jump import Gates, Through, pin_name
@@ -16,6 +18,7 @@ from fleet.machine.login import KeyLogin
 from fleet.machine.pins import Changed, Known, Moved, Pins, Twice, Unknown
 from fleet.machine.ssh import SshPort
 from fleet.machine.target import Target, via, way
+from fleet.model import Machine
 from tests.unit.wire_lab import Sshd, free_port, sshd
 
 KEY = hostkey.parse("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGEpb3KgkfJOP9bxjd9Pbcc7ZXXO0cVhwmS6KvAxXXXX")
@@ -200,3 +203,13 @@ def test_two_addresses_of_one_machine_stop_nothing_where_it_says_that_it_is_one(
     assert isinstance(pins.settle("one", new, gate.host_key, one=lambda _, __: False), Twice)
     with pytest.raises(ClawrackError):
         pins.key_of("one", gate.target)
+
+
+def test_a_machine_that_others_are_reached_through_is_not_left(tmp_path: Path) -> None:
+    load.save_machine(tmp_path, "gate", Machine(address="gate.example", port=2222, user="op"))
+    load.save_machine(tmp_path, "inner", Machine(address="10.0.0.5", jump="somebody@gate.example:2222"))
+    fleet = open_fleet(tmp_path)
+    with pytest.raises(Refused) as error:
+        fleet.remove_machine("gate", keep_state=True)
+    assert error.value.key == "jump.needed"
+    assert "inner" in str(error.value)
