@@ -60,6 +60,10 @@ class Knocker:
         knock = _Knock("handover.knock_password", "handover.password_opens", _PASSWORD_REFUSED)
         return self._refused(knock, target, PasswordLogin(known))
 
+    def opens(self) -> bool:
+        """Return whether the operator's key opens the login still; nothing is told of the attempt."""
+        return self._knock(self._port.target, self._port.login) is None
+
     def _refused(self, knock: "_Knock", target: Target, login: Login) -> str:
         self.tell("begun", knock.step)
         why = self._knock(target, login)

@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import structs
 
 from fleet.base.clean import number
-from fleet.base.errors import BadInput, Refused, Unreachable
+from fleet.base.errors import BadInput, ClawrackError, Refused, Unreachable
 from fleet.base.event import Listener
 from fleet.base.secret import Secret
 from fleet.machine import harden
@@ -88,14 +88,22 @@ class _HandOver:
 
     def done(self) -> Handed:
         public = self._checked().public
+        try:
+            password, said = self._done(public)
+        except ClawrackError:
+            if self._knocker.opens():
+                self._tell("note", "handover.full_access")
+            raise
+        self._port.close()
+        return Handed(self._proven(password, said), _changes(said))
+
+    def _done(self, public: str) -> tuple[Password, list[tuple[str, str]]]:
+        """Do it, and return what is proven of the password, and what the guard said at last."""
         with held(self._port, self._operator.holder) as site:
             self._tell("begun", "handover.owner")
             self._guard.owner(site.lease, owner.files(self._parting.language))
             self._tell("done", "handover.owner")
-            password = self._password(site.lease)
-            said = self._gone(site.lease, public)
-        self._port.close()
-        return Handed(self._proven(password, said), _changes(said))
+            return self._password(site.lease), self._gone(site.lease, public)
 
     def _checked(self) -> ControllerKey:
         """Return the key that is given up, once nothing is missing."""

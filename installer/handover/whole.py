@@ -62,7 +62,10 @@ def handed_over(name: str, parting: Parting, hands: Hands, listen: Listener) -> 
             plain = structs.replace(plain, model=view.model, vendor=view.vendor, country=view.country)
         found = hand_over(port, operator, parting, listen)
     except Unreachable as error:
-        if not begun or error.key != "ssh.key_refused":
+        if error.key != "ssh.key_refused":
+            raise
+        if not begun:  # it was not us who shut it
+            mark.unlink()
             raise
         found = Handed(prove(port, operator, parting, listen), Changes())
     receipt = handed(plain, found.access, found.changes)
