@@ -289,11 +289,15 @@ def test_at_the_desk_a_secret_is_typed_to_the_ticket_s_own_process_and_leaving_p
         desk.sees("takes the first one")
         desk.press("a")
         desk.sees("root@192.168.1.20")
-        desk.press(f"root@{machine.address}\r\r\r")
+        for keys in (f"root@{machine.address}", *"\r\r\r"):
+            desk.press(keys)
+            desk.rests(0.3)
         desk.sees("is it this")
         desk.press("\r")
         desk.sees(_device(machine))
-        desk.press(f"{UP}\r")
+        desk.press(UP)
+        desk.rests(0.3)
+        desk.press("\r")
         desk.sees("the password")
         desk.press("\r")
         desk.sees("> ")
@@ -318,7 +322,7 @@ def test_in_plain_lines_a_customer_who_says_no_is_told_so_and_nothing_of_theirs_
         desk.press(f"open {number}\n")
         desk.sees("> ")
         desk.press(f"{OTHER}\r")
-        desk.sees("不同意")  # the second answer
+        desk.sees("2. I do not agree")  # the customer's language is not the operator's
         desk.press(f"{number} 2\n")
         desk.sees("未成")
         desk.press("quit\n")
