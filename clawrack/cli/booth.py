@@ -59,6 +59,7 @@ def desk(  # noqa: PLR0913 - a desk is set up in so many ways
 
     wanted = kind_of(kind or KIND).name  # a mistyped one is told before the desk opens
     bundle_ = usable(bundle_)
+    bundle_ = str(_there(Path(bundle_))) if bundle_ else ""
     with wire.booth() as keep:
         if answers:
             _day(keep, answers, wanted, at_once, bundle_, as_json=json)
@@ -66,6 +67,19 @@ def desk(  # noqa: PLR0913 - a desk is set up in so many ways
             raise BadInput("booth.json_needs_answers")
         else:
             _attended(keep, wanted, at_once or 4, bundle_, plain=plain)
+
+
+def _there(bundle: Path) -> Path:
+    """Return a bundle's whole path, for a ticket's process stands in another folder.
+
+    Raises:
+        BadInput: nobody can read it.
+    """
+    try:
+        with bundle.expanduser().open("rb"):
+            return bundle.expanduser().absolute()
+    except OSError as error:
+        raise BadInput("file.unreadable", where=str(bundle), reason=error.strerror) from error
 
 
 def _attended(keep: "Keep", kind: str, at_once: int, bundle: str, *, plain: bool) -> None:

@@ -21,7 +21,10 @@ _EVERY = 0.2
 
 
 class FromFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a secret is. Only a file: it is read by the ticket's own process, and by no other of the booth."""
+    """Where a secret is. Only a file: it is read by the ticket's own process, and by no other of the booth.
+
+    An empty path says that there is none, where the file has one for all.
+    """
 
     file: str
 
@@ -85,6 +88,11 @@ def _merged(day: Day, entry: Entry) -> Entry:
     return Entry(**{name: getattr(day, name) for name in names if _told(getattr(day, name))} | values)
 
 
+def _whole(path: str) -> Path:
+    """Return a path as it counts anywhere: a ticket's process stands in another folder."""
+    return Path(path).expanduser().absolute()
+
+
 def _told(value: object) -> bool:
     return value is not None and value != ""
 
@@ -133,7 +141,8 @@ class Script:
 
     def _order(self, entry: Entry) -> Order:
         return Order(
-            machine=entry.machine, device=entry.device, key=entry.key, language=entry.language or "en",
+            machine=entry.machine, device=entry.device, key=str(_whole(entry.key)) if entry.key else "",
+            language=entry.language or "en",
             kind=entry.kind or self._kind, provider=entry.provider or PRACTICE, region=entry.region, model=entry.model,
             image_source=entry.image_source or "auto", bundle=self._bundle,
         )  # fmt: skip
@@ -162,7 +171,7 @@ class Script:
             return Reply(NO)
         if wanted.form == "secret":
             found: FromFile | None = getattr(entry, wanted.id, None)
-            return Place("file", found.file) if found else Place()
+            return Place("file", str(_whole(found.file))) if found and found.file else Place()
         match wanted.id:
             case "consent":
                 return Reply(YES if entry.consent else NO)
