@@ -205,3 +205,14 @@ def test_what_the_hook_starts_is_a_whole_script(shell: list[str], tmp_path: Path
         made.write_text(ask(shell, tmp_path, f"GUARD=/g LIB=/l DATA=/d RUN=/r; {name}"))
         assert ask(shell, tmp_path, f"sh -n {made} && echo whole").strip() == "whole"
         assert '[ "${1:-start}" = start ] || exit 0' in made.read_text()
+
+
+def test_a_run_folder_that_outlived_a_boot_is_not_believed(shell: list[str], tmp_path: Path) -> None:
+    (tmp_path / "boot").write_text("another-kernel.abc\n5\n")
+    for stale in ("pet.want", "pet.halting"):
+        (tmp_path / stale).touch()
+    kernel = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    first = ask(shell, tmp_path, "boot_id")
+    assert first.startswith(f"{kernel}.")
+    assert ask(shell, tmp_path, "boot_id") == first
+    assert not list(tmp_path.glob("pet.*"))

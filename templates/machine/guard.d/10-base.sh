@@ -166,10 +166,16 @@ uptime_ms() {
     printf '%s0' "${up%%.*}${up##*.}"
 }
 
-# A boot is the kernel's id and a mark of ours on /run: a container keeps its host's kernel id over a power cut.
+# A boot is the kernel's id and a mark of ours on /run: a container keeps its host's kernel id over a power cut, and a
+# system without systemd may keep /run on its disk.
 boot_id() {
-    [ -s "$RUN/boot" ] || begin_boot
-    first_line "$RUN/boot"
+    boot_seen=$(first_line "$RUN/boot")
+    if [ "${boot_seen%%.*}" != "$(first_line /proc/sys/kernel/random/boot_id)" ]; then
+        rm -f "$RUN"/*.want "$RUN"/*.halting "$RUN"/*.up "$RUN"/*.fails "$RUN"/*.jitter
+        begin_boot
+        boot_seen=$(first_line "$RUN/boot")
+    fi
+    printf '%s' "$boot_seen"
 }
 
 begin_boot() {
