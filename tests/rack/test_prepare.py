@@ -68,7 +68,7 @@ def test_a_wrong_password_is_tried_once(bare: Machine, controller: Controller) -
         controller.reach(bare, person)
     assert caught.value.key == "ssh.wrong_password"
     assert failed_logins(bare) == 1
-    assert person.asked[-2:] == ["password root", f"again root {bare.address}"]
+    assert person.asked.count("password root") == 1
 
 
 def test_without_anybody_to_ask_it_says_so(bare: Machine, controller: Controller) -> None:
