@@ -33,24 +33,25 @@ SHAPES: dict[str, tuple[int, str, str]] = {
     "route-broken": (503, "server_error", "api_error"),
     "route-style": (400, "invalid_request_error", "invalid_request_error"),
     "route-failed": (502, "server_error", "api_error"),
-    "upstream-wrong-key": (502, "server_error", "api_error"),
-    "upstream-no-money": (502, "server_error", "api_error"),
-    "upstream-no-permission": (502, "server_error", "api_error"),
-    "upstream-blocked-country": (502, "server_error", "api_error"),
+    "upstream-wrong-key": (424, "failed_dependency", "api_error"),
+    "upstream-no-money": (424, "failed_dependency", "api_error"),
+    "upstream-no-permission": (424, "failed_dependency", "api_error"),
+    "upstream-blocked-country": (424, "failed_dependency", "api_error"),
     "upstream-throttled": (429, "rate_limit_error", "rate_limit_error"),
     "upstream-no-model": (404, "invalid_request_error", "not_found_error"),
     "upstream-trouble": (502, "server_error", "api_error"),
-    "upstream-unreachable": (502, "server_error", "api_error"),
+    "upstream-unreachable": (424, "failed_dependency", "api_error"),
     "upstream-silent": (504, "server_error", "timeout_error"),
-    "upstream-nonsense": (502, "server_error", "api_error"),
+    "upstream-nonsense": (424, "failed_dependency", "api_error"),
     "not-here": (404, "invalid_request_error", "not_found_error"),
     "bug": (500, "server_error", "api_error"),
 }
 """Key → HTTP status, and the error's type in OpenAI's and in Anthropic's style.
 
-That a provider refuses the meter's key or has no money for it is no fault of the agent's own key: 401, 402 and 403
-would say so, and OpenClaw (2026.9.6) then rests its provider, for ten minutes and, time after time, up to a day, though
-the meter may have a good key long since.
+What a provider has against the meter's key is no word about the agent's own: 401, 402 and 403 would say so, and
+OpenClaw (2026.9.6, seen) then rests its provider, for ten minutes and, time after time, up to a day, though the meter
+may have a good key long since. After a 5xx it asks eight times in a minute and a half, and its owner never hears why.
+424 (RFC 4918, 11.4) it shows at once.
 """
 _AGAIN_SECONDS = {
     "draining": 5,
@@ -58,7 +59,6 @@ _AGAIN_SECONDS = {
     "ledger-down": 5,
     "upstream-throttled": 10,
     "upstream-trouble": 2,
-    "upstream-unreachable": 5,
 }
 """Where asking again may help: after so many seconds; a refusal's own ``again`` comes first."""
 

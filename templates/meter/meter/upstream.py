@@ -15,6 +15,7 @@ SILENCE_SECONDS = 600.0
 MOST_BYTES = 32 << 20
 """Of a whole answer."""
 _KEPT_SECONDS = 60.0
+_PAUSE_SECONDS = 0.3
 
 
 class Upstream:
@@ -26,11 +27,21 @@ class Upstream:
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, title: str) -> aiohttp.ClientResponse:
         """Send a request and return the response at its first line; who takes it closes it.
 
-        A redirection is not followed: the key is for this address alone.
+        A redirection is not followed: the key is for this address alone. What was not even taken is sent once more: a
+        connection that was kept may have been closed at the other end a moment ago.
 
         Raises:
             RouteFailed: nothing was answered.
         """
+        try:
+            return await self._once(url, headers, body, title)
+        except RouteFailed as failure:
+            if failure.key != "upstream-unreachable":
+                raise
+        await asyncio.sleep(_PAUSE_SECONDS)
+        return await self._once(url, headers, body, title)
+
+    async def _once(self, url: str, headers: Mapping[str, str], body: bytes, title: str) -> aiohttp.ClientResponse:
         try:
             return await self._open().post(url, data=body, headers=headers, allow_redirects=False)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
