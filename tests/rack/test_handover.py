@@ -97,7 +97,11 @@ def test_what_breaks_off_before_the_key_goes_leaves_full_access_and_says_so(
     taken = machine.run(GUARD, "lease", "somebody", "60").text.removeprefix("token=").split()[0]
     held = controller.type(*words, "--way", "rotate", "--password-stdin", stdin=f"{OLD}\n{NEW}\n")
     assert held.code == 3, held
-    machine.run(GUARD, "release", taken)
+    ours = machine.sh(f"grep clawrack- {FILE}").out
+    died = ("env", "CLAWRACK_FAILPOINT=handover", GUARD, "handover", taken, "ana", "key")
+    assert machine.run(*died, stdin=ours, check=False).code in {137, -9}
+    assert opens(machine, controller)
+    assert "lease.left=0" in machine.run(GUARD, "look").text
     machine.sh("mount --bind /home/ana/.ssh /home/ana/.ssh; mount -o remount,ro,bind /home/ana/.ssh")
     half = controller.type(*words, "--way", "rotate", "--password-stdin", stdin=f"{OLD}\n{NEW}\n")
     machine.sh("umount /home/ana/.ssh")
