@@ -49,7 +49,8 @@ class Person:
         return None if self.word is None else Secret(self.word)
 
     def once_more(self, user: str, place: str) -> Secret | None:
-        assert (user, place)  # nobody is so bold here
+        assert user
+        assert place
 
 
 @dataclass
