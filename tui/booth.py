@@ -75,6 +75,8 @@ class BoothApp(App[None]):
     .answers Button { background: $panel; color: $foreground; }
     .answers Button:focus { background: $primary; color: $background; text-style: bold; background-tint: $primary 0%; }
     #text { height: 1fr; }
+    #text.-paper { background: #ffffff; color: #000000; }
+    #text.-paper > .text--plain { background: #ffffff; color: #000000; }
     """
     ENABLE_COMMAND_PALETTE = False
     TITLE = "clawrack booth"
@@ -110,12 +112,13 @@ class BoothApp(App[None]):
 
     def on_resize(self) -> None:
         """Fit the columns."""
-        self.query_one(RowGrid).set_headings(headings(self.size.width))
+        for grid in self.query(RowGrid):  # there may be none yet
+            grid.set_headings(headings(self.size.width))
 
     def tick(self) -> None:
         """Hear what came, and show it."""
         self.booth.pump(0)
-        if len(self.screen_stack) > 1:
+        if len(self.screen_stack) > 1 or not self.query(RowGrid):
             return  # a dialog is open; the tickets go on behind it
         tickets = self.booth.desk.tickets
         ids = [str(one.number) for one in tickets]
@@ -169,7 +172,7 @@ class BoothApp(App[None]):
     @property
     def ticket(self) -> Ticket | None:
         """The ticket under the cursor."""
-        row = self.query_one(RowGrid).cursor
+        row = next((grid.cursor for grid in self.query(RowGrid)), None)
         return self.booth.desk.ticket(int(row)) if row else None
 
     def on_key(self, event: events.Key) -> None:

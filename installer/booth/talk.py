@@ -92,10 +92,11 @@ class Talk:
         """Put a question of the setup's own; see `installer.wizard.interview.Face`."""
         del number, before
         complaint, self._complaint = self._complaint, ""
+        why = "" if question.id == "provider" else question.why  # it tells a command that the customer will not have
         options = tuple((option.value, option.text) for option in question.options if not option.off)
         wanted = Wanted(
             id=question.id, form=question.form, text=question.text, options=options, default=question.default,
-            page=tuple(filter(None, [complaint, *question.page, question.why])), params=question.params,
+            page=tuple(filter(None, [complaint, *question.page, why])), params=question.params,
         )  # fmt: skip
         return (self.secret(wanted) or Secret("")) if question.form == "secret" else self.ask(wanted)
 

@@ -38,6 +38,7 @@ class Shown(Screen[None]):
         self.query_one("#hints", Bar).put(hints(keys, self.size.width - 1))
         view = self.query_one(TextView)
         if self._ticket.receipt:
+            view.add_class("-paper")  # black on white: a phone reads the square so
             view.add([Line("", row) for row in self._ticket.receipt.splitlines()])
         else:
             view.add([Line(name, value) for name, value in details(self._ticket, self._now)])
