@@ -36,6 +36,7 @@ from tests.rack.machine import Build, Machine
 from tests.rack.prepare_rig import Controller, Person, difference, snapshot
 
 MASKS = "sleep.target suspend.target hybrid-sleep.target suspend-then-hibernate.target".split()  # noqa: SIM905 - a list of words reads better
+KILLED = {137, -9}
 SWAPFILE = "/var/lib/clawrack/swapfile"
 # A battery, a lid, and a gigabyte of memory, where the kernel would show them.
 DRESS = """set -e
@@ -158,6 +159,10 @@ def test_swap_a_short_journal_and_the_way_back_of_both(laptop: Machine, controll
     assert {"preflight.swap", "preflight.sleep"} <= {one.key for one in judge(facts, Need(memory=1 << 28))}
     planned = prepared(port, facts, controller, plan_only=True)
     assert planned == ["step.guard", "step.swap", "step.awake", "step.journal"]
+    # a guard that is killed at it leaves nothing in the way of the next
+    dies = ("env", "CLAWRACK_FAILPOINT=host-swap", "sh", "-s", "--", "host", "swap", "2048")
+    assert laptop.run(*dies, stdin=carried.text().encode(), check=False).code in KILLED
+    assert laptop.get("/var/lib/clawrack/manifest") == b"host swap\n"
     assert prepared(port, facts, controller) == planned
     assert laptop.sh("stat -c '%a %U %s' " + SWAPFILE).text == f"600 root {2 << 30}"
     assert SWAPFILE in laptop.get("/proc/swaps").decode()
@@ -237,6 +242,11 @@ def test_a_firewall_is_shut_on_trial_proven_and_kept_and_opens_where_nobody_came
     port = meet(Visit("m1", beside, controller.key, Pins(tmp_path / "hosts.json")), Person()).stay(ignore)
     facts = look(port)
     doors = "iptables-save -t mangle | grep -c DOOR || true"
+    assert (knocks(laptop, 2223), laptop.sh(doors).text) == (True, "0")
+
+    dies = ("env", "CLAWRACK_FAILPOINT=door-armed", GUARD, "host", "door", "2222", "60")
+    assert laptop.run(*dies, check=False).code in KILLED  # the way back stands before the door moves
+    assert "clawrack-door" in laptop.sh("systemctl list-timers --no-legend clawrack-door.timer").text
     assert (knocks(laptop, 2223), laptop.sh(doors).text) == (True, "0")
 
     monkeypatch.setattr(door, "TRIAL", 10)
