@@ -33,6 +33,7 @@ class Child:
         last: its last word, where it had one.
         parked: whether it was told to stop.
         ending: whether its ticket is to be ended once it is gone.
+        answered: whether its last question has its answer.
     """
 
     def __init__(self, task: Task, home: Path, heard: "queue.SimpleQueue[Heard]") -> None:
@@ -42,6 +43,7 @@ class Child:
         self.last: Ends | None = None
         self.parked = False
         self.ending = False
+        self.answered = False
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "clawrack", *WORDS],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

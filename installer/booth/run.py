@@ -85,9 +85,10 @@ class Booth:
         return ticket.number
 
     def answer(self, number: int, answer: ToChild) -> None:
-        """Answer the question that a ticket waits with."""
+        """Answer the question that a ticket waits with, once; a secret's waits on until the child has it."""
         ticket, child = self.desk.ticket(number), self._children.get(number)
-        if child and ticket.wanted:
+        if child and ticket.wanted and not child.answered:
+            child.answered = True
             child.send(answer)
             if isinstance(answer, Reply):
                 self._see(desks.hear(ticket, desks.Answered(), self.now()))
@@ -193,6 +194,7 @@ class Booth:
             child.kill()
             return
         if isinstance(said, Asks):
+            child.answered = False
             self._see(ticket)
         else:
             self._put(ticket)
