@@ -118,16 +118,16 @@ def test_use_that_is_told_in_a_choice_is_found(meter: Rig, played: Provider) -> 
 
 
 REFUSED: list[tuple[Way, int, tuple[str, str]]] = [
-    ("revoked", 424, ("refuses the key", "拒绝了")),
-    ("minimax-key", 424, ("refuses the key", "拒绝了")),
-    ("no-money", 424, ("no money left", "没有钱了")),
-    ("no-quota", 424, ("no money left", "没有钱了")),
-    ("no-permission", 424, ("does not let this key", "不允许")),
-    ("blocked", 424, ("country or region", "国家或地区")),
+    ("revoked", 422, ("refuses the key", "拒绝了")),
+    ("minimax-key", 422, ("refuses the key", "拒绝了")),
+    ("no-money", 422, ("no money left", "没有钱了")),
+    ("no-quota", 422, ("no money left", "没有钱了")),
+    ("no-permission", 422, ("does not let this key", "不允许")),
+    ("blocked", 422, ("country or region", "国家或地区")),
     ("throttled", 429, ("asked too often", "请求太多")),
     ("no-model", 404, ('no model "played-1"', "没有")),
     ("trouble", 502, ("trouble of its own (500)", "出了问题")),
-    ("nonsense", 424, ("not a model's interface", "不是模型接口")),
+    ("nonsense", 422, ("not a model's interface", "不是模型接口")),
     ("elsewhere", 502, ("trouble of its own (302)", "出了问题")),
 ]
 
@@ -210,7 +210,7 @@ def test_an_address_where_nobody_listens_is_told_as_such(meter: Rig) -> None:
         port = taken.getsockname()[1]
     meter.provider("played", KEY, f"http://127.0.0.1:{port}/v1")
     reply = meter.call(ONE)
-    assert reply.status == 424
+    assert reply.status == 422
     assert "cannot be reached from this machine (connection refused)" in reply.error
     meter.provider("played", KEY, "https://no-such-host.invalid/v1")
     assert "(DNS)" in meter.call(ONE).error

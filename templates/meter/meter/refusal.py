@@ -33,16 +33,16 @@ SHAPES: dict[str, tuple[int, str, str]] = {
     "route-broken": (503, "server_error", "api_error"),
     "route-style": (400, "invalid_request_error", "invalid_request_error"),
     "route-failed": (502, "server_error", "api_error"),
-    "upstream-wrong-key": (424, "failed_dependency", "api_error"),
-    "upstream-no-money": (424, "failed_dependency", "api_error"),
-    "upstream-no-permission": (424, "failed_dependency", "api_error"),
-    "upstream-blocked-country": (424, "failed_dependency", "api_error"),
+    "upstream-wrong-key": (422, "invalid_request_error", "invalid_request_error"),
+    "upstream-no-money": (422, "invalid_request_error", "invalid_request_error"),
+    "upstream-no-permission": (422, "invalid_request_error", "invalid_request_error"),
+    "upstream-blocked-country": (422, "invalid_request_error", "invalid_request_error"),
     "upstream-throttled": (429, "rate_limit_error", "rate_limit_error"),
     "upstream-no-model": (404, "invalid_request_error", "not_found_error"),
     "upstream-trouble": (502, "server_error", "api_error"),
-    "upstream-unreachable": (424, "failed_dependency", "api_error"),
+    "upstream-unreachable": (422, "invalid_request_error", "invalid_request_error"),
     "upstream-silent": (504, "server_error", "timeout_error"),
-    "upstream-nonsense": (424, "failed_dependency", "api_error"),
+    "upstream-nonsense": (422, "invalid_request_error", "invalid_request_error"),
     "not-here": (404, "invalid_request_error", "not_found_error"),
     "bug": (500, "server_error", "api_error"),
 }
@@ -50,8 +50,8 @@ SHAPES: dict[str, tuple[int, str, str]] = {
 
 What a provider has against the meter's key is no word about the agent's own: 401, 402 and 403 would say so, and
 OpenClaw (2026.9.6, seen) then rests its provider, for ten minutes and, time after time, up to a day, though the meter
-may have a good key long since. After a 5xx it asks eight times in a minute and a half, and its owner never hears why.
-424 (RFC 4918, 11.4) it shows at once.
+may have a good key long since. After a 5xx, or a status that it does not know, it asks again and again, and its owner
+never hears why. 422 it shows at once.
 """
 _AGAIN_SECONDS = {
     "draining": 5,

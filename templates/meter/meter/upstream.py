@@ -16,6 +16,8 @@ MOST_BYTES = 32 << 20
 """Of a whole answer."""
 _KEPT_SECONDS = 60.0
 _PAUSE_SECONDS = 0.3
+_NOBODY = "nobody answers"
+"""Not "timeout": at that word OpenClaw keeps the sentence from its owner."""
 
 
 class Upstream:
@@ -69,7 +71,7 @@ def failed(error: Exception, title: str) -> RouteFailed:
     """Return what went wrong on the way, told by its kind alone: an error's own text may quote addresses and more."""
     if isinstance(error, aiohttp.ServerTimeoutError | TimeoutError):
         connecting = str(error).startswith("Connection timeout")  # the one mark that every version of aiohttp gives
-        key, why = "upstream-unreachable" if connecting else "upstream-silent", "timeout"
+        key, why = "upstream-unreachable" if connecting else "upstream-silent", _NOBODY
     elif isinstance(error, aiohttp.ClientConnectorError | aiohttp.ServerDisconnectedError | OSError):
         key, why = "upstream-unreachable", _kind(error)
     else:
@@ -86,5 +88,5 @@ def _kind(error: Exception) -> str:
     if isinstance(cause, ConnectionRefusedError):
         return "connection refused"
     if isinstance(cause, asyncio.TimeoutError | TimeoutError):
-        return "timeout"
+        return _NOBODY
     return "no connection"
