@@ -173,7 +173,7 @@ def test_an_agent_hears_in_its_owners_language_that_the_key_was_revoked(
     refused = controller.type("agent", "ask", AGENT, "Who are you?")
     assert refused.code == 5
     assert "refuses the key" in " ".join(refused.err.split())
-    assert "拒绝了这台机器" in controller.type("agent", "ask", AGENT, "你是谁").err
+    assert "拒绝了这台机器" in "".join(controller.type("agent", "ask", AGENT, "你是谁").err.split())
     provider.keys[FIRST] = "no-money"
     assert "no money left" in " ".join(controller.type("agent", "ask", AGENT, "Who are you?").err.split())
     found = controller.type("doctor", "--json").document["diagnosis"]["findings"]
