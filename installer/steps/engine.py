@@ -37,6 +37,8 @@ class Engine:
         """Disable it again where it was disabled before us; it keeps running for whoever uses it."""
         if ("enabled", "docker.service") in removal.notes:
             machine.port.run(("systemctl", "--quiet", "disable", "docker.service"), root=True)
+        if ("enabled", "docker.openrc") in removal.notes:
+            machine.port.run(("rc-update", "-q", "del", "docker", "default"), root=True)
 
 
 def _answers(machine: Machine, *, root: bool) -> bool:

@@ -114,6 +114,7 @@ def test_a_mirror_without_the_codename_is_found_before_anything_and_the_best_of_
 
     # nobody looked (or it was well then): apt fails, and they are tried there and then; one that lies about what it
     # has is found by its signature, and the next is taken
+    silent.__exit__()  # waited for once
     liar = place(mirrors_rig.another)[0]
     clouds = {liar.url: "aliyun"}
     events: list[Event] = []
