@@ -1,6 +1,6 @@
 """A fleet to work with: what the door and the screen call.
 
-A `Fleet` is opened on a folder by clawrack/wire.py, which hands it what reaches outside: how a port is opened, how an
+A `Fleet` is opened on a folder by clawrack/wire, which hands it what reaches outside: how a port is opened, how an
 image comes to a machine, where the journal lies. Its parts: `ground` (the folder), `looks`, `acts`, `doors`, `health`,
 `keyring`.
 """

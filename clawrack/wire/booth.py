@@ -1,0 +1,50 @@
+"""The booth's desk, and what a ticket's process needs."""
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from fleet.base import places
+from fleet.base.disk import locked
+from fleet.base.event import Listener
+from fleet.leaving import Leaving
+from fleet.machine.port import Port
+from fleet.model import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from installer.booth.keep import Keep
+    from installer.booth.talk import Talk
+    from installer.booth.work import Ground
+from clawrack.wire.identity import controller
+from clawrack.wire.installing import setup_tools
+from clawrack.wire.leaving import leave_machine
+from clawrack.wire.ports import port_of
+
+
+@contextmanager
+def booth() -> "Generator[Keep]":
+    """Yield the memory of the booth, which one desk at a time has.
+
+    Raises:
+        Refused: another desk is open.
+    """
+    from installer.booth import keep  # noqa: PLC0415 - only one command needs it
+
+    with locked(places.state() / "booth" / "lock"):
+        yield keep.usual()
+
+
+def booth_ground(talk: "Talk") -> "Ground":
+    """Return what a ticket's process stands on: a controller of its own, in the folders that it was started with."""
+    from clawrack.cli.terminal import wrap  # noqa: PLC0415 - only one command needs it
+    from installer.booth import parting, work  # noqa: PLC0415 - likewise
+
+    def leave(name: str, machine: Machine, listen: Listener) -> None:
+        leave_machine(name, machine, Leaving(keep=False, docker=machine.user == "root"), listen)
+
+    def port(name: str, machine: Machine) -> Port:
+        return port_of(name, machine)
+
+    noted = places.state() / "receipt.json"
+    return work.Ground(setup_tools(), leave, parting.Parting(controller(), port, wrap, talk.task.order.language, noted))

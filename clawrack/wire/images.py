@@ -1,0 +1,60 @@
+"""Images: had on a machine, pulled, built or taken from a bundle."""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import templates
+from fleet.actions import PlaceImage
+from fleet.base.errors import ActionFailed
+from fleet.base.event import Listener
+from fleet.kinds import home_of
+from fleet.machine.port import Port
+
+if TYPE_CHECKING:
+    from fleet.images.obtain import Image
+    from installer.offline.bundle import Bundle
+
+
+def place_image(port: Port, wanted: PlaceImage, listen: Listener) -> bool:
+    """Have exactly this image on the machine, and nothing that merely has its name."""
+    image = obtained(port, wanted.of, listen, pinned=wanted.ref, official=False)
+    if image.id != wanted.image:
+        raise ActionFailed("image.other", where=port.name, of=wanted.of, wanted=wanted.image, found=image.id)
+    return image.how != "there"
+
+
+def obtained(  # noqa: PLR0913 - how an image is had has so many sides, and they go by name
+    port: Port, of: str, listen: Listener, *, pinned: str = "", official: bool = True, build_here: bool = True
+) -> "Image":
+    """Have an image of a kind, or of the meter, on a machine; see `fleet.images.obtain.obtain`."""
+    from fleet.images.obtain import obtain  # noqa: PLC0415 - takes long to import, and is rarely needed
+    from fleet.images.recipe import load as recipe  # noqa: PLC0415 - likewise
+
+    home = templates.path("meter") if of == "meter" else home_of(of)
+    return obtain(port, recipe(home / "image.yaml"), listen, pinned=pinned, official=official, build_here=build_here)
+
+
+@cache
+def bundle_at(path: Path) -> "Bundle":
+    """Return the bundle of a file, checked once."""
+    from installer.offline import bundle  # noqa: PLC0415 - only one command needs it
+
+    return bundle.opened(path)
+
+
+def from_cache(port: Port, of: str, listen: Listener) -> "Image":
+    """Have an image on a machine that a bundle has put into the cache."""
+    from fleet.images import Cache, default_home  # noqa: PLC0415 - see obtained
+    from installer.offline import bundle, gather  # noqa: PLC0415 - only one command needs it
+
+    return bundle.take(port, gather.recipe_of(of), Cache(default_home()), listen)
+
+
+@cache
+def ahead_of(architecture: str, kind: str, source: str) -> None:
+    """Begin to build what a setup will need, the meter first: it is small, and is needed first."""
+    from fleet.images.ahead import ahead  # noqa: PLC0415 - takes long to import, and is rarely needed
+
+    homes = [templates.path("meter"), *([] if source == "registry" else [home_of(kind)])]
+    ahead([home / "image.yaml" for home in homes], architecture, certainly=source == "build")
