@@ -243,6 +243,7 @@ LEFT = {
     "machine": (".config/clawrack/fleet/machines/m.yaml", "address: here\nformat: 2\n"),
     "agent": (".config/clawrack/fleet/agents/a.yaml", "kind: k\nformat: 2\nby: 9.0.0\n"),
     "tombstone": (".config/clawrack/fleet/tombs/m-1.yaml", "version: 2\n"),
+    "twin": (".config/clawrack/fleet/twins/m.yaml", "version: 2\n"),
     "journal": (".local/state/clawrack/journal.jsonl", '{"v":2}\n'),
     "machine-journal": (".local/state/clawrack/machines/m.jsonl", '{"version":2}\n'),
     "hosts": (".local/state/clawrack/hosts.json", '{"version":2,"pins":[]}'),
@@ -264,7 +265,7 @@ def test_a_clawrack_that_could_not_read_what_lies_here_is_refused(name: str, hom
 
 
 def test_every_format_that_lies_on_this_computer_is_looked_at() -> None:
-    elsewhere = {"machine-state", "ledger", "routes"}  # on machines; of the first this computer's own is looked at too
+    elsewhere = {"machine-state", "ledger", "routes", "route"}  # on machines; of the first this computer's own is looked at too
     assert set(LEFT) == FORMATS.keys() - elsewhere
 
 
