@@ -21,8 +21,8 @@ Json = dict[str, Any]
 class Desk:
     """A running desk; every document that it prints is kept, and told to whoever watches."""
 
-    def __init__(self, booth: Controller, day: Path, watch: Callable[["Desk", Json], None]) -> None:
-        self.process = booth.start("booth", "--answers", str(day), "--json")
+    def __init__(self, booth: Controller, day: Path, bundle: Path, watch: Callable[["Desk", Json], None]) -> None:
+        self.process = booth.start("booth", "--answers", str(day), "--bundle", str(bundle), "--json")
         self.told: list[Json] = []
         self.sheet: Json = {}
         self._watch = watch

@@ -1,12 +1,17 @@
 """What every test on the rack may use. Machines of test runs that were killed are taken off the rack first."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from fleet.images import default_home
 from tests.rack import machine as machines
+from tests.rack import recipe, tinykinds
+from tests.rack.controller import Controller
 from tests.rack.machine import Build, Machine
 from tests.rack.neighbour import Neighbour
+from tests.rack.offline_rig import ARCHITECTURE, bundling
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,9 +40,35 @@ def neighbour() -> Iterator[Neighbour]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of the tiny kind, for CLAWRACK_KINDS."""
+    return tinykinds.place(tmp_path_factory.mktemp("kinds"))
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory, kinds: str) -> Path:
+    """A bundle for this box's architecture and the rack's usual release."""
+    folder = tmp_path_factory.mktemp("bundle")
+    out = folder / "bundle.tar"
+    typed = Controller(folder).done(*bundling(out), more={"CLAWRACK_KINDS": kinds})
+    held = typed.document["offline_bundle"]
+    assert held["packages"] == [f"{recipe.usual().codename} {ARCHITECTURE}"]
+    assert [image.split()[0] for image in held["images"]] == ["meter", tinykinds.NAME]
+    assert sorted(file.name for file in folder.glob("*.*")) == ["bundle.tar"]
+    assert not (default_home().parent / "offline").exists()
+    return out
+
+
 REAL = ("test_the_thread", "test_images_openclaw", "test_install_sh_whole", "test_agent_open")
 """Real agents are large, and some of these tests count seconds: one after another, and begun first."""
-LONG = ("test_booth", "test_doctor", "test_shell_and_logs", "test_docker_down", "test_setup_talk", "test_nas")
+OFFLINE = ("test_booth", "test_offline")
+"""They share a bundle."""
+LONG = (*OFFLINE, "test_doctor", "test_shell_and_logs", "test_docker_down", "test_setup_talk", "test_nas")
+
+
+def _group(name: str) -> str:
+    return "real" if name in REAL else "offline" if name in OFFLINE else name
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,5 +76,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate((*REAL, *LONG))}
     for item in items:
         name = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("real" if name in REAL else name))
+        item.add_marker(pytest.mark.xdist_group(_group(name)))
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))

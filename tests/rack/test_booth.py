@@ -1,4 +1,6 @@
-"""A day at a booth: ten devices, four at a time, from an answers file; then every promise of a booth is looked at.
+"""A day at a booth without a network: ten devices, four at a time, from an answers file and a bundle.
+
+Then every promise of a booth is looked at.
 
 Among the ten: a truly bare one, one whose login is not root, a wrong password, somebody who does not agree, one that is
 parked and taken up, two at one address one after the other, one that is not its ticket's, one with its owner's own key
@@ -19,8 +21,8 @@ from fleet.machine import hostkey
 from installer.booth import codes
 from tests.rack import engine, network, prepare_rig, tinykinds
 from tests.rack.booth_rig import Desk, Json, Sweep, gone, in_memory, on_disk, opens, typed
-from tests.rack.controller import Controller
 from tests.rack.machine import Build, Machine, User
+from tests.rack.offline_rig import Alone, cut_off
 from tests.rack.provider import Provider
 from tests.rack.wire import Wire
 from tests.terminal import UP
@@ -39,7 +41,8 @@ DONE = ("bare", "keeper", "keyed", "first", "second", "laid-by", "quiet")
 class Day:
     """What happened: the machines, what the desk said of each, and what was seen while it worked."""
 
-    booth: Controller
+    booth: Alone
+    bundle: Path
     machines: dict[str, Machine]
     provider: Provider
     runtime: Path
@@ -65,6 +68,7 @@ def machines() -> Iterator[dict[str, Machine]]:
     try:
         for name in NAMES:
             made[name] = Machine(BUILDS.get(name, READY))
+            cut_off(made[name])
         yield made
     finally:
         for machine in made.values():
@@ -72,19 +76,20 @@ def machines() -> Iterator[dict[str, Machine]]:
 
 
 @pytest.fixture(scope="module")
-def day(machines: dict[str, Machine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
+def day(
+    machines: dict[str, Machine], bundle: Path, kinds: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Day]:
     folder = tmp_path_factory.mktemp("booth")
     files = tmp_path_factory.mktemp("secrets")
     for name, secret in {"old": OLD, "new": NEW, "key": KEY}.items():
         (files / name).write_text(f"{secret}\n")
-    booth = Controller(folder)
+    booth = Alone(folder, kinds)
     runtime = folder / "run"
     runtime.mkdir(mode=0o700)
-    kinds = tinykinds.place(tmp_path_factory.mktemp("kinds"))
-    booth.environment |= {"CLAWRACK_KINDS": kinds, "XDG_RUNTIME_DIR": str(runtime)}
+    booth.environment["XDG_RUNTIME_DIR"] = str(runtime)
     host = network.gateway(network.ensure(engine.client()))
     with Provider(host=host, keys={KEY: "well"}) as provider, Wire(machines["first"].address, 22) as wire:
-        made = Day(booth, machines, provider, runtime)
+        made = Day(booth, bundle, machines, provider, runtime)
         made.before = prepare_rig.snapshot(machines["declined"])
         _morning(made, files, wire)
         wire.far = (machines["second"].address, 22)  # the next customer's device gets the address of the first
@@ -127,7 +132,7 @@ def _run(day: Day, path: Path, *, kill_at: str = "") -> Desk:
         if told["state"] == kill_at:
             desk.kill()
 
-    desk = Desk(day.booth, path, watch)
+    desk = Desk(day.booth, path, day.bundle, watch)
     with Sweep(desk, SECRETS) as sweep:
         code = desk.ends()
     for told in desk.told:  # shown where a test fails
@@ -186,6 +191,10 @@ def test_every_ticket_ends_as_it_must(day: Day) -> None:
         "other": ("failed", "another-device"),
     }
     assert 2 <= day.most_at_once <= 4
+
+
+def test_neither_the_booth_nor_a_device_has_looked_for_anything_in_the_world(day: Day) -> None:
+    assert day.booth.tried == ""
 
 
 def test_a_killed_desk_loses_no_ticket_and_its_children_end_with_it(day: Day) -> None:

@@ -1,9 +1,6 @@
 """A machine and a controller without a way out, one file between them, and an agent that answers in the end."""
 
 import json
-import os
-import platform
-import stat
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -13,74 +10,19 @@ import pytest
 
 from fleet.images import default_home
 from installer.steps.step import BROUGHT
-from tests.rack import recipe, tinykinds
+from tests.rack import tinykinds
 from tests.rack.controller import Controller
 from tests.rack.machine import Build, Machine, User
+from tests.rack.offline_rig import Alone, bundling, cut_off
 
 LOGIN = User()
-ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "amd64")
-# Programs that would fetch something; and where they would be sent, did they look.
-FETCHING = ("apt-get", "apt-cache", "pip", "pip3", "uv", "npm", "curl", "wget", "docker")
-NOWHERE = "http://127.0.0.1:9"
-
-
-@pytest.fixture(scope="module")
-def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return tinykinds.place(tmp_path_factory.mktemp("kinds"))
-
-
-def bundling(out: Path) -> tuple[str, ...]:
-    told = ("--arch", ARCHITECTURE, "--release", recipe.usual().codename, "--kind", tinykinds.NAME, "--json")
-    return ("booth", "bundle", "--out", str(out), *told)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory, kinds: str) -> Path:
-    """One for this box's architecture and the rack's usual release."""
-    folder = tmp_path_factory.mktemp("bundle")
-    out = folder / "bundle.tar"
-    typed = Controller(folder).done(*bundling(out), more={"CLAWRACK_KINDS": kinds})
-    held = typed.document["offline_bundle"]
-    assert held["packages"] == [f"{recipe.usual().codename} {ARCHITECTURE}"]
-    assert [image.split()[0] for image in held["images"]] == ["meter", tinykinds.NAME]
-    assert sorted(file.name for file in folder.glob("*.*")) == ["bundle.tar"]
-    assert not (default_home().parent / "offline").exists()
-    return out
 
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
     with Machine(Build(users=(LOGIN,))) as machine:
-        machine.sh("ip route del default")
-        assert machine.sh("ip route get 192.0.2.1", check=False).code != 0
+        cut_off(machine)
         yield machine
-
-
-class Alone(Controller):
-    """A controller with an empty cache, whose ways to packages and registries all end nowhere; they count who tries."""
-
-    def __init__(self, folder: Path, kinds: str) -> None:
-        super().__init__(folder)
-        shims = folder / "shims"
-        shims.mkdir()
-        for name in FETCHING:
-            (shims / name).write_text(f'#!/bin/sh\necho {name} >>"{folder}/tried"\nexit 1\n')
-            (shims / name).chmod(stat.S_IRWXU)
-        self.environment |= {f"{scheme}_proxy": NOWHERE for scheme in ("http", "https", "all")}
-        self.environment |= {
-            "no_proxy": "",
-            "CLAWRACK_KINDS": kinds,
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "PIP_INDEX_URL": NOWHERE,
-            "NPM_CONFIG_REGISTRY": NOWHERE,
-            "PATH": f"{shims}:{os.environ['PATH']}",
-        }
-
-    @property
-    def tried(self) -> str:
-        """Which programs were started that fetch something."""
-        file = self.folder / "tried"
-        return file.read_text() if file.exists() else ""
 
 
 def words(machine: Machine, bundle: Path) -> tuple[str, ...]:

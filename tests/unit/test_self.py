@@ -265,7 +265,12 @@ def test_a_clawrack_that_could_not_read_what_lies_here_is_refused(name: str, hom
 
 
 def test_every_format_that_lies_on_this_computer_is_looked_at() -> None:
-    elsewhere = {"machine-state", "ledger", "routes", "route"}  # on machines; of the first this computer's own is looked at too
+    elsewhere = {
+        "machine-state",
+        "ledger",
+        "routes",
+        "route",
+    }  # on machines; of the first this computer's own is looked at too
     assert set(LEFT) == FORMATS.keys() - elsewhere
 
 

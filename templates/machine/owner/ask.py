@@ -5,28 +5,31 @@ import re
 import sys
 import urllib.error
 import urllib.request
+from typing import Any, NoReturn, cast
 
 NOT_READY, NO_ANSWER = 7, 8
 HOSTILE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def filled(value, message):
+def filled(value: Any, message: str) -> Any:
     """Return the value with the message in its place."""
     if isinstance(value, str):
         return value.replace("{message}", message)
     if isinstance(value, list):
-        return [filled(part, message) for part in value]
-    return {key: filled(part, message) for key, part in value.items()} if isinstance(value, dict) else value
-
-
-def dug(value, path):
-    """Return what stands at a dotted path."""
-    for part in path.split("."):
-        value = value[int(part)] if isinstance(value, list) else value[part]
+        return [filled(part, message) for part in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: filled(part, message) for key, part in cast("dict[str, Any]", value).items()}
     return value
 
 
-def leave(code, said):
+def dug(value: Any, path: str) -> Any:
+    """Return what stands at a dotted path."""
+    for part in path.split("."):
+        value = value[int(part) if isinstance(value, list) else part]
+    return value
+
+
+def leave(code: int, said: object) -> NoReturn:
     """End with a reason."""
     sys.stderr.write(HOSTILE.sub(" ", str(said))[:500] + "\n")
     sys.exit(code)
