@@ -64,11 +64,14 @@ def harden(name: Name, *, undo: Annotated[bool, typer.Option("--undo")] = False,
     """Switch password logins off on a machine, or with --undo let it take them again."""
     fleet = open_fleet()
     with listening(as_json=json) as listener:
-        changed = fleet.soften_machine(name) if undo else fleet.harden_machine(name, listener).changed
+        done = None if undo else fleet.harden_machine(name, listener)
+        changed = done.changed if done else fleet.soften_machine(name)
     if json:
         show.as_json("result", Result(machine=name, changed=changed))
     else:
-        here().paragraphs(say("machine.softened" if undo else "machine.hardened", name=name))
+        kept = done.kept if done else ()
+        end = "softened" if undo else "hardened_but" if kept else "hardened"
+        here().paragraphs(say(f"machine.{end}", name=name, logins=", ".join(kept)))
 
 
 @app.command(cls=Verb)

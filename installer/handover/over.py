@@ -75,6 +75,14 @@ def prove(port: SshPort, operator: Operator, parting: Parting, listen: Listener)
     return _access(port, operator, key=at, at=later or at, password=password)
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What is proven of the password, and the logins that a rule of somebody's own lets come by one still."""
+
+    password: Password
+    kept: tuple[str, ...] = ()
+
+
 class _HandOver:
     def __init__(self, port: SshPort, operator: Operator, parting: Parting, listen: Listener) -> None:
         self._port = port
@@ -89,15 +97,15 @@ class _HandOver:
     def done(self) -> Handed:
         public = self._checked().public
         try:
-            password, said = self._done(public)
+            end, said = self._done(public)
         except ClawrackError:
             if self._knocker.opens():
                 self._tell("note", "handover.full_access")
             raise
         self._port.close()
-        return Handed(self._proven(password, said), _changes(said))
+        return Handed(self._proven(end, said), _changes(said))
 
-    def _done(self, public: str) -> tuple[Password, list[tuple[str, str]]]:
+    def _done(self, public: str) -> tuple["_End", list[tuple[str, str]]]:
         """Do it, and return what is proven of the password, and what the guard said at last."""
         with held(self._port, self._operator.holder) as site:
             self._tell("begun", "handover.owner")
@@ -118,21 +126,22 @@ class _HandOver:
             raise BadInput("handover.other_login", where=name, machine=name, user=self._person)
         return login.key
 
-    def _password(self, lease: Lease) -> Password:
+    def _password(self, lease: Lease) -> "_End":
         """Make the password that the operator knows useless, and return what is proven of that."""
         match self._parting:
             case Parting(way="rotate", new=Secret() as new):
                 self._tell("begun", "handover.password")
                 self._guard.password(lease, self._person, new)
                 self._tell("done", "handover.password")
-                return "rotated" if self._knocker.password() else "unproven"
+                return _End("rotated" if self._knocker.password() else "unproven")
             case Parting(way="off"):
                 self._tell("begun", "handover.off")
-                harden.harden(self._guard, lease, self._port)  # it has asked the server anew: no password is taken
+                kept = harden.harden(self._guard, lease, self._port).kept  # it asks anew: we are offered none any more
                 self._tell("done", "handover.off")
-                return "off" if self._operator.password is None or self._knocker.password() else "unproven"
+                refused = self._operator.password is None or self._knocker.password()
+                return _End("off" if refused and not kept else "unproven", kept)
             case _:
-                return "never" if self._parting.way == "never" else "unproven"
+                return _End("never" if self._parting.way == "never" else "unproven")
 
     def _gone(self, lease: Lease, public: str) -> list[tuple[str, str]]:
         """Have the key, or the whole login, taken away; a wire that is cut there leaves it to the proof."""
@@ -146,14 +155,14 @@ class _HandOver:
         self._tell("done", "handover.key")
         return said
 
-    def _proven(self, password: Password, said: list[tuple[str, str]]) -> Access:
+    def _proven(self, end: "_End", said: list[tuple[str, str]]) -> Access:
         """Knock from outside; only what is refused is called removed."""
-        at = key = self._knocker.key()
+        password, at = end.password, (key := self._knocker.key())
         if key and self._parting.way == "remove" and (later := self._knocker.password()):
             at, password = later, "removed"
         others = next((number(value) for key, value in said if key == "others"), None)
         access = _access(self._port, self._operator, key=key, at=at, password=password)
-        return structs.replace(access, others=others)
+        return structs.replace(access, others=others, kept=end.kept)
 
 
 def _access(port: SshPort, operator: Operator, *, key: str, at: str, password: Password) -> Access:

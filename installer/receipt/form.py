@@ -23,6 +23,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
             operator never had one; ``unproven``: nothing was refused, so nothing is claimed.
         proven: when the last of it was refused (RFC 3339, UTC); empty where nothing was.
         others: how many other keys open the login; None where nobody could look.
+        kept: logins that may come by password still, where SSH was to take none: a rule of somebody's own says so.
     """
 
     login: str
@@ -31,6 +32,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     password: Password = "unproven"  # noqa: S105 - it says what became of one
     proven: str = ""
     others: int | None = None
+    kept: tuple[str, ...] = ()
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):

@@ -101,6 +101,8 @@ def _access(access: Access | None) -> Iterator[str]:
         return
     yield say(f"receipt.key_{access.key}")
     yield say(f"receipt.password_{access.password}", login=access.person or access.login)
+    if access.kept:
+        yield say("receipt.kept", logins=", ".join(access.kept))
     if access.proven:
         yield say("receipt.proven", at=access.proven)
     gone = access.password == "removed"  # noqa: S105 - it says what became of one

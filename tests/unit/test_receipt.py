@@ -97,6 +97,15 @@ def test_every_end_of_an_access_has_its_sentence_and_none_says_erased(
     assert not re.search("erase|wiped|抹|擦除|清除", text)
 
 
+def test_switched_off_is_a_claim_about_nobodys_attempt_and_who_may_still_come_by_password_is_named(
+    language: str,
+) -> None:
+    off = structs.replace(GONE, password="off")
+    assert PROOF[language][2] not in printed(handed(SETUP, structs.replace(off, key="unproven"), CHANGES))
+    kept = structs.replace(off, password="unproven", kept=("anna", "ben"))
+    assert "anna, ben" in printed(handed(SETUP, kept, CHANGES))
+
+
 def test_the_password_is_that_of_the_login_that_had_it() -> None:
     text = printed(handed(SETUP, structs.replace(GONE, person="admin"), CHANGES))
     assert "admin" in text
