@@ -15,6 +15,9 @@ import templates
 from fleet.base.errors import BadInput
 from fleet.base.yaml import read
 
+METER = "meter"
+"""What is no kind, and yet has an image: each machine runs one."""
+
 
 class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a machine must have: bytes of memory, and bytes of disk for image and state."""
@@ -166,6 +169,15 @@ def home_of(name: str) -> Path:
     if name not in known:
         raise BadInput("kind.unknown", kind=name, known=", ".join(sorted(known)))
     return known[name]
+
+
+def recipe_file(of: str) -> Path:
+    """Return the file that says how a kind's image, or the meter's, is built.
+
+    Raises:
+        BadInput: there is no such kind.
+    """
+    return (templates.path(METER) if of == METER else home_of(of)) / "image.yaml"
 
 
 def homes() -> dict[str, Path]:

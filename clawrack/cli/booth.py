@@ -59,7 +59,6 @@ def desk(  # noqa: PLR0913 - a desk is set up in so many ways
 
     wanted = kind_of(kind or KIND).name  # a mistyped one is told before the desk opens
     bundle_ = usable(bundle_)
-    bundle_ = str(_there(Path(bundle_))) if bundle_ else ""
     with wire.booth() as keep:
         if answers:
             _day(keep, answers, wanted, at_once, bundle_, as_json=json)
@@ -67,19 +66,6 @@ def desk(  # noqa: PLR0913 - a desk is set up in so many ways
             raise BadInput("booth.json_needs_answers")
         else:
             _attended(keep, wanted, at_once or 4, bundle_, plain=plain)
-
-
-def _there(bundle: Path) -> Path:
-    """Return a bundle's whole path, for a ticket's process stands in another folder.
-
-    Raises:
-        BadInput: nobody can read it.
-    """
-    try:
-        with bundle.expanduser().open("rb"):
-            return bundle.expanduser().absolute()
-    except OSError as error:
-        raise BadInput("file.unreadable", where=str(bundle), reason=error.strerror) from error
 
 
 def _attended(keep: "Keep", kind: str, at_once: int, bundle: str, *, plain: bool) -> None:
@@ -162,10 +148,10 @@ def _lines(ticket: "Ticket") -> None:
 @app.command("list", cls=Verb)
 def list_(*, json: Json = False) -> None:
     """Show the tickets that are not over."""
-    from installer.booth.keep import usual  # noqa: PLC0415 - see desk
+    from clawrack import wire  # noqa: PLC0415 - see desk
     from installer.booth.view import view  # noqa: PLC0415 - likewise
 
-    tickets = [view(kept.ticket, 0.0) for kept in usual().tickets()]
+    tickets = [view(kept.ticket, 0.0) for kept in wire.booth_keep().tickets()]
     if json:
         show.as_json("tickets", tickets)
     else:
@@ -175,10 +161,10 @@ def list_(*, json: Json = False) -> None:
 @app.command("sheet", cls=Verb)
 def sheet_(*, day: Annotated[str, typer.Option("--day", metavar="YYYY-MM-DD")] = "", json: Json = False) -> None:
     """Show the day sheet."""
-    from installer.booth.keep import usual  # noqa: PLC0415 - see desk
+    from clawrack import wire  # noqa: PLC0415 - see desk
     from installer.booth.sheet import sheet  # noqa: PLC0415 - likewise
 
-    keep, wanted = usual(), day or _today()
+    keep, wanted = wire.booth_keep(), day or _today()
     if day and day not in keep.days():
         raise BadInput("booth.no_day", day=day)
     _print_sheet(sheet(wanted, keep.rows(wanted)), as_json=json)

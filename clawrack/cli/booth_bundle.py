@@ -66,10 +66,10 @@ def bundle(  # noqa: PLR0913 - what is to be in it, where it goes, or which one 
 
 
 def _write(asked: "Asked", out: Path, listener: Listener) -> None:
-    from fleet.images import Cache, default_home  # noqa: PLC0415 - see bundle
+    from clawrack import wire  # noqa: PLC0415 - see bundle
     from installer.offline.gather import gather  # noqa: PLC0415 - likewise
 
-    gather(asked, out, Cache(default_home()), listener, int(time.time()))
+    gather(asked, out, wire.image_cache(), listener, int(time.time()))
 
 
 def _asked(arch: str, release: str, kinds: list[str], listener: Listener) -> "Asked":

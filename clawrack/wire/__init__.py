@@ -3,9 +3,10 @@
 Nothing is imported here that a command may not need: what takes long is imported where it is used.
 """
 
-from clawrack.wire.booth import booth, booth_ground
+from clawrack.wire.booth import booth, booth_ground, booth_keep
 from clawrack.wire.fleet import open_fleet
 from clawrack.wire.identity import controller, controller_key, pins
+from clawrack.wire.images import image_cache
 from clawrack.wire.installing import draft, look_at, probed, setup, setup_several
 from clawrack.wire.parting import claim, hand_over
 from clawrack.wire.ports import Ports, target_of
@@ -14,11 +15,13 @@ __all__ = [
     "Ports",
     "booth",
     "booth_ground",
+    "booth_keep",
     "claim",
     "controller",
     "controller_key",
     "draft",
     "hand_over",
+    "image_cache",
     "look_at",
     "open_fleet",
     "pins",

@@ -29,10 +29,15 @@ def booth() -> "Generator[Keep]":
     Raises:
         Refused: another desk is open.
     """
+    with locked(places.state() / "booth" / "lock"):
+        yield booth_keep()
+
+
+def booth_keep() -> "Keep":
+    """Return the memory of the booth, to be read beside an open desk."""
     from installer.booth import keep  # noqa: PLC0415 - only one command needs it
 
-    with locked(places.state() / "booth" / "lock"):
-        yield keep.usual()
+    return keep.usual()
 
 
 def booth_ground(talk: "Talk") -> "Ground":

@@ -4,14 +4,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import templates
 from fleet.actions import PlaceImage
 from fleet.base.errors import ActionFailed
 from fleet.base.event import Listener
-from fleet.kinds import home_of
+from fleet.kinds import METER, recipe_file
 from fleet.machine.port import Port
 
 if TYPE_CHECKING:
+    from fleet.images import Cache
     from fleet.images.obtain import Image
     from installer.offline.bundle import Bundle
 
@@ -29,10 +29,16 @@ def obtained(  # noqa: PLR0913 - how an image is had has so many sides, and they
 ) -> "Image":
     """Have an image of a kind, or of the meter, on a machine; see `fleet.images.obtain.obtain`."""
     from fleet.images.obtain import obtain  # noqa: PLC0415 - takes long to import, and is rarely needed
-    from fleet.images.recipe import load as recipe  # noqa: PLC0415 - likewise
+    from fleet.images.recipe import recipe_of  # noqa: PLC0415 - likewise
 
-    home = templates.path("meter") if of == "meter" else home_of(of)
-    return obtain(port, recipe(home / "image.yaml"), listen, pinned=pinned, official=official, build_here=build_here)
+    return obtain(port, recipe_of(of), listen, pinned=pinned, official=official, build_here=build_here)
+
+
+def image_cache() -> "Cache":
+    """Return where images lie on this computer."""
+    from fleet.images import Cache, default_home  # noqa: PLC0415 - see obtained
+
+    return Cache(default_home())
 
 
 @cache
@@ -40,15 +46,15 @@ def bundle_at(path: Path) -> "Bundle":
     """Return the bundle of a file, checked once."""
     from installer.offline import bundle  # noqa: PLC0415 - only one command needs it
 
-    return bundle.opened(path)
+    return bundle.opened(path, image_cache())
 
 
 def from_cache(port: Port, of: str, listen: Listener) -> "Image":
     """Have an image on a machine that a bundle has put into the cache."""
-    from fleet.images import Cache, default_home  # noqa: PLC0415 - see obtained
-    from installer.offline import bundle, gather  # noqa: PLC0415 - only one command needs it
+    from fleet.images.recipe import recipe_of  # noqa: PLC0415 - see obtained
+    from installer.offline import bundle  # noqa: PLC0415 - only one command needs it
 
-    return bundle.take(port, gather.recipe_of(of), Cache(default_home()), listen)
+    return bundle.take(port, recipe_of(of), image_cache(), listen)
 
 
 @cache
@@ -56,5 +62,5 @@ def ahead_of(architecture: str, kind: str, source: str) -> None:
     """Begin to build what a setup will need, the meter first: it is small, and is needed first."""
     from fleet.images.ahead import ahead  # noqa: PLC0415 - takes long to import, and is rarely needed
 
-    homes = [templates.path("meter"), *([] if source == "registry" else [home_of(kind)])]
-    ahead([home / "image.yaml" for home in homes], architecture, certainly=source == "build")
+    wanted = (METER,) if source == "registry" else (METER, kind)
+    ahead([recipe_file(of) for of in wanted], architecture, certainly=source == "build")

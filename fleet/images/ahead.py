@@ -21,6 +21,7 @@ from fleet.base.errors import ClawrackError
 from fleet.images.build import build
 from fleet.images.cache import Cache, default_home
 from fleet.images.recipe import Architecture, Recipe, load, recipe_key
+from fleet.images.registry import host
 
 _POLITE = ("nice", "-n", "10")
 _HUB = {"docker.io": "registry-1.docker.io"}
@@ -72,7 +73,7 @@ def main(architecture: str, certainly: str, *recipes: str) -> None:
 
 def _to_be_had(recipe: Recipe) -> bool:
     """Return whether one of the recipe's registries answers this computer, be it that it wants a login."""
-    return any(_answers(ref.partition("/")[0]) for ref in recipe.registry)
+    return any(_answers(host(ref)) for ref in recipe.registry)
 
 
 def _answers(registry: str) -> bool:

@@ -23,7 +23,7 @@ from fleet.base import formats
 from fleet.base.errors import Refused, StateDamaged
 from fleet.images.archive import Built
 
-_DESCRIPTION = "image.json"
+DESCRIPTION = "image.json"
 _PART = "part-"
 
 
@@ -56,6 +56,13 @@ class Cache:
         note = self.home / "asked" / key
         return self.get(note.read_text().strip()) if note.is_file() else None
 
+    def readable(self, key: str) -> Built | None:
+        """Return the same, None also where its description cannot be read: it is then made anew."""
+        try:
+            return self.asked(key)
+        except StateDamaged:
+            return None
+
     def get(self, made_from: str) -> Built | None:
         """Return the image of a hash, unverified, or None.
 
@@ -65,8 +72,8 @@ class Cache:
         """
         folder = self.home / made_from
         try:
-            text = (folder / _DESCRIPTION).read_bytes()
-            formats.check("image", formats.in_json(text, "format"), str(folder / _DESCRIPTION))
+            text = (folder / DESCRIPTION).read_bytes()
+            formats.check("image", formats.in_json(text, "format"), str(folder / DESCRIPTION))
             built = msgspec.json.decode(text, type=Built)
         except FileNotFoundError:
             return None
@@ -86,7 +93,7 @@ class Cache:
 
     def keep(self, built: Built, key: str, folder: Path) -> Built:
         """Take a folder with the layers into the cache, by one rename; return the image as it lies there."""
-        (folder / _DESCRIPTION).write_bytes(msgspec.json.encode(msgspec.structs.replace(built, folder="")))
+        (folder / DESCRIPTION).write_bytes(msgspec.json.encode(msgspec.structs.replace(built, folder="")))
         for file in folder.iterdir():
             _durable(file)
         where = self.home / built.recipe
@@ -114,7 +121,7 @@ class Cache:
     def listed(self) -> list[Built]:
         """Return the images that are there and readable, by name."""
         found: list[Built] = []
-        for file in self.home.glob(f"*/{_DESCRIPTION}"):
+        for file in self.home.glob(f"*/{DESCRIPTION}"):
             try:
                 built = self.get(file.parent.name) if not file.parent.name.startswith(_PART) else None
             except (StateDamaged, Refused):

@@ -6,11 +6,10 @@ from typing import Literal, cast, get_args
 
 import docker
 
-from fleet.base.errors import ActionFailed, Refused, StateDamaged, Unreachable
+from fleet.base.errors import ActionFailed, Refused, Unreachable
 from fleet.base.event import Listener, ignore
 from fleet.base.outcome import Failed, Unknown
 from fleet.images import engine, registry
-from fleet.images.archive import Built
 from fleet.images.build import Teller, build
 from fleet.images.cache import Cache, default_home
 from fleet.images.recipe import Architecture, Recipe, recipe_key
@@ -104,7 +103,7 @@ def _there(wanted: _Wanted, pinned: str) -> Image | None:
         return _said_there(wanted, Image(pinned, seen.id, "there", seen.architecture)) if seen else None
     if wanted.architecture in get_args(Architecture):
         key = recipe_key(wanted.recipe, cast("Architecture", wanted.architecture))
-        built = _last(wanted.cache, key)
+        built = wanted.cache.readable(key)
         found = engine.held(wanted.client, built.ids) if built else ""
         if built and found:
             return _said_there(wanted, Image(built.name, found, "there", wanted.architecture))
@@ -118,13 +117,6 @@ def _there(wanted: _Wanted, pinned: str) -> Image | None:
 def _same(repository: str, ours: set[str]) -> bool:
     """Tell whether an engine's name of a repository is one of ours; it leaves ``docker.io/`` away."""
     return repository in ours or f"docker.io/{repository}" in ours
-
-
-def _last(cache: Cache, key: str) -> Built | None:
-    try:
-        return cache.asked(key)
-    except StateDamaged:
-        return None
 
 
 def _known(wanted: _Wanted, pinned: Pinned) -> Image | None:

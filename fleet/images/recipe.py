@@ -9,6 +9,7 @@ import msgspec
 
 from fleet.base.errors import BadInput
 from fleet.base.yaml import read
+from fleet.kinds import recipe_file
 
 ASSEMBLY = 2
 """The version of our rules of assembly, part of every hash: raise it when the same recipe gives another image."""
@@ -158,6 +159,15 @@ def load(path: Path, version: str = "") -> Recipe:
         prune=(*PRUNE, *recipe.prune),
         keep=(*KEEP, *recipe.keep),
     )
+
+
+def recipe_of(of: str) -> Recipe:
+    """Return the recipe of a kind's image, or of the meter's.
+
+    Raises:
+        BadInput: there is no such kind.
+    """
+    return load(recipe_file(of))
 
 
 def _files(source: Path, to: str) -> Iterator[File]:

@@ -10,6 +10,7 @@ from fleet.base import formats
 from fleet.base.clean import pairs
 from fleet.base.errors import ActionFailed, Refused, StateDamaged
 from fleet.base.event import Event, Listener
+from fleet.kinds import METER
 from fleet.machine.port import Port
 from installer import remote
 from installer.detect.architecture import architecture
@@ -24,7 +25,6 @@ if TYPE_CHECKING:  # takes half a second, and only bundles need it
     from fleet.images.obtain import Image as Held
     from fleet.images.recipe import Recipe
 
-METER = "meter"
 MIB = 1 << 20
 _ONE_FILE = 1800.0  # seconds: 60 MB at 0.3 Mbit/s
 
@@ -34,6 +34,8 @@ class Bundle:
     """A bundle that was opened; its parts are verified when they are used."""
 
     ball: tarball.Tarball
+    cache: "Cache"
+    """What its images are put into."""
 
     @property
     def path(self) -> Path:
@@ -59,14 +61,12 @@ class Bundle:
             StateDamaged: a part of the bundle is damaged.
             ActionFailed: the disk of this computer is full.
         """
-        from fleet.images import Cache, default_home  # noqa: PLC0415 - see above
-
         theirs = architecture(facts).value
         listener(
             Event(kind="note", subject=self.path.name, step="offline.step.from", params={"by": self.ball.manifest.by})
         )
         for of in (METER, kind):
-            keep(self.ball, self._image(of, theirs, self.path.name), Cache(default_home()))
+            keep(self.ball, self._image(of, theirs, self.path.name), self.cache)
         if not (facts.tool("docker") and facts.tool("dockerd")):
             for name in self._packages(facts, self.path.name).files:
                 for _ in self.ball.verify(name):
@@ -104,8 +104,7 @@ class Bundle:
         raise Refused("offline.other_release", where=where, release=release or "?", architecture=theirs, have=have)
 
     def _image(self, of: str, theirs: str, where: str) -> Image:
-        from fleet.images.recipe import Architecture, recipe_key  # noqa: PLC0415 - see above
-        from installer.offline.gather import recipe_of  # noqa: PLC0415 - likewise
+        from fleet.images.recipe import Architecture, recipe_key, recipe_of  # noqa: PLC0415 - see above
 
         rows = [row for row in self.ball.manifest.images if row.of == of]
         mine = [row for row in rows if row.architecture == theirs]
@@ -143,7 +142,7 @@ def keep(ball: tarball.Tarball, row: Image, cache: "Cache") -> None:
     from fleet.images.cache import whole  # noqa: PLC0415 - see above
 
     with cache.locked(row.key):
-        found = _cached(cache, row.key)
+        found = cache.readable(row.key)
         if found and whole(found):
             return
         try:
@@ -154,13 +153,6 @@ def keep(ball: tarball.Tarball, row: Image, cache: "Cache") -> None:
                 cache.keep(_described(ball, row, folder), row.key, folder)
         except OSError as error:
             raise ActionFailed("image.disk_full", where=str(cache.home), reason=error.strerror or "-") from error
-
-
-def _cached(cache: "Cache", key: str) -> "Built | None":
-    try:
-        return cache.asked(key)
-    except StateDamaged:
-        return None
 
 
 def _unpack(ball: tarball.Tarball, row: Image, folder: Path) -> None:
@@ -208,6 +200,6 @@ def take(port: Port, recipe: "Recipe", cache: "Cache", listener: Listener) -> "H
     return obtain(port, recipe, listener, cache=cache, official=False)
 
 
-def opened(path: Path) -> Bundle:
+def opened(path: Path, cache: "Cache") -> Bundle:
     """Return the bundle in a file; see `tarball.opened`."""
-    return Bundle(tarball.opened(path.expanduser()))
+    return Bundle(tarball.opened(path.expanduser()), cache)

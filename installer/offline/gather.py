@@ -9,23 +9,20 @@ from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
 
-import templates
 from fleet.base.errors import ActionFailed, BadInput, Refused
 from fleet.base.event import Event, Kind, Listener
 from fleet.images.archive import Built
 from fleet.images.build import Teller, build
-from fleet.images.cache import Cache
-from fleet.images.recipe import Architecture, Recipe, load, recipe_key
-from fleet.kinds import home_of
+from fleet.images.cache import DESCRIPTION, Cache
+from fleet.images.recipe import Architecture, Recipe, recipe_key, recipe_of
+from fleet.kinds import METER
 from installer.offline import tarball
 from installer.offline.form import Image, Item, Manifest, Packages
 from installer.offline.repository import Repository, index, sha256_of
 from installer.offline.suites import of as distribution
 from installer.steps.packages import EVERYTHING
 
-METER = "meter"
 _LISTS = "packages"
-_DESCRIPTION = "image.json"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -57,15 +54,6 @@ class _Heap:
             self.items[name] = Item(name, file.stat().st_size, sha256 or sha256_of(file))
             self.contents[name] = file
         return name
-
-
-def recipe_of(of: str) -> Recipe:
-    """Return the recipe of a kind's image, or of the meter's.
-
-    Raises:
-        BadInput: there is no such kind.
-    """
-    return load((templates.path(METER) if of == METER else home_of(of)) / "image.yaml")
 
 
 def gather(asked: Asked, out: Path, cache: Cache, listener: Listener, made: int) -> Manifest:
@@ -159,7 +147,7 @@ def _image(of: str, recipe: Recipe, built: Built, heap: _Heap) -> Image:
         name=built.name,
         key=recipe_key(recipe, built.architecture),
         made_from=built.recipe,
-        files=(heap.add(f"{inside}/{_DESCRIPTION}", there / _DESCRIPTION), *layers),
+        files=(heap.add(f"{inside}/{DESCRIPTION}", there / DESCRIPTION), *layers),
     )
 
 

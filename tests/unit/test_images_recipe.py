@@ -5,6 +5,7 @@ import pytest
 
 import templates
 from fleet.base.errors import BadInput
+from fleet.images import ahead
 from fleet.images.recipe import Recipe, load, recipe_hash, recipe_key
 
 VERSIONS = {"curl": "7.88.1-10", "git": "1:2.39.5-0"}
@@ -25,6 +26,15 @@ def test_every_recipe_that_is_shipped_can_be_read() -> None:
         load(templates.path(*parts)).name for parts in (("kinds", "openclaw", "image.yaml"), ("meter", "image.yaml"))
     ]
     assert names == ["openclaw", "clawrack-meter"]
+
+
+def test_the_registry_that_is_asked_before_a_build_is_the_one_that_docker_would_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(ahead, "_answers", asked.append)
+    ahead._to_be_had(small(registry=["one/two:1", "plain:1", "docker.io/one/two:1", "ghcr.io/one/two:1"]))  # pyright: ignore[reportPrivateUsage]
+    assert asked == ["docker.io", "docker.io", "docker.io", "ghcr.io"]
 
 
 def test_another_version_of_the_program_changes_the_package_and_the_tags_alone() -> None:

@@ -13,13 +13,13 @@ from msgspec import structs
 from fleet.base.errors import ActionFailed, BadInput, Refused, StateDamaged
 from fleet.base.event import ignore
 from fleet.images import Cache
-from fleet.images.recipe import recipe_key
+from fleet.images.recipe import recipe_key, recipe_of
 from fleet.images.sources import Source
 from installer.facts import Facts
 from installer.offline import form, repository, suites, tarball
 from installer.offline.bundle import Bundle, keep, release_of
 from installer.offline.form import Image, Item, Manifest, Packages
-from installer.offline.gather import Asked, gather, recipe_of
+from installer.offline.gather import Asked, gather
 from tests.rack.images_rig import made
 
 HEADS = {"packages/bookworm-amd64/Packages": b"Package: a\n", "debs/debian/a_1_amd64.deb": b"x" * 700}
@@ -145,7 +145,7 @@ def test_a_content_that_changed_while_it_was_written_leaves_no_bundle(tmp_path: 
 
 def bundle(images: tuple[Image, ...] = ()) -> Bundle:
     told = manifest(images=images)
-    return Bundle(tarball.Tarball(Path("b.tar"), told, "", {}))
+    return Bundle(tarball.Tarball(Path("b.tar"), told, "", {}), Cache(Path("cache")))
 
 
 def images(
