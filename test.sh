@@ -171,7 +171,8 @@ static() {
 everything() {
     static
     tests unit tests/unit -n 2
-    for part in plan detect properties meter screens; do
+    tests screens tests/screens -n 2
+    for part in plan detect properties meter; do
         [ -z "$(find "tests/$part" -name 'test_*.py' 2>/dev/null)" ] || tests "$part" "tests/$part"
     done
     if [ -n "$fast" ]; then
