@@ -10,7 +10,7 @@ from clawrack import version
 from clawrack.cli import show
 from clawrack.cli.common import Json, here
 from clawrack.cli.frame import Verb, lone
-from clawrack.cli.terminal import wrap
+from fleet.base.cells import wrap
 from fleet.base.disk import replace
 from fleet.base.errors import Refused
 from fleet.base.words import say

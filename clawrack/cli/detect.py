@@ -11,7 +11,8 @@ from clawrack.cli.asking import piped_secret
 from clawrack.cli.common import Json, here
 from clawrack.cli.faces import face
 from clawrack.cli.frame import Verb, lone
-from clawrack.cli.terminal import Terminal, pad, width, wrap
+from clawrack.cli.terminal import Terminal
+from fleet.base.cells import pad, width, wrap
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput, Refused
 from fleet.base.words import find, say

@@ -8,7 +8,8 @@ from clawrack.cli import show
 from clawrack.cli.asking import at_terminal, someone
 from clawrack.cli.common import Json, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, lone
-from clawrack.cli.terminal import Terminal, wrap
+from clawrack.cli.terminal import Terminal
+from fleet.base.cells import wrap
 from fleet.base.clean import line
 from fleet.base.errors import BadInput
 from fleet.base.words import say

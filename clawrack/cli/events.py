@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from clawrack.cli import show
-from clawrack.cli.terminal import PROMPTING, Terminal, cut, wrap
+from clawrack.cli.terminal import PROMPTING, Terminal
+from fleet.base.cells import cut, wrap
 from fleet.base.clean import line
 from fleet.base.event import Event
 from fleet.base.words import find, say

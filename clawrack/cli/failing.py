@@ -16,7 +16,8 @@ from clawrack import version
 from clawrack.cli import show
 from clawrack.cli.frame import NOUNS
 from clawrack.cli.misread import misread
-from clawrack.cli.terminal import Terminal, terminal, wrap
+from clawrack.cli.terminal import Terminal, terminal
+from fleet.base.cells import wrap
 from fleet.base.clean import line
 from fleet.base.errors import ClawrackError, OurBug
 from fleet.base.places import state

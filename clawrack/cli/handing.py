@@ -12,7 +12,7 @@ import typer
 from clawrack.cli import show
 from clawrack.cli.asking import at_terminal, piped_secret, prompting, sure, typed
 from clawrack.cli.common import here, listening, open_fleet
-from clawrack.cli.terminal import terminal, wrap
+from clawrack.cli.terminal import terminal
 from fleet import near
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput, Refused, Unreachable
@@ -132,13 +132,13 @@ def _tell(receipt: "Receipt", asked: Typed) -> None:
     from installer.receipt.paper import paper  # noqa: PLC0415 - see run
 
     if asked.receipt:
-        replace(asked.receipt, "".join(f"{line}\n" for line in paper(receipt, wrap)).encode(), 0o644)
+        replace(asked.receipt, "".join(f"{line}\n" for line in paper(receipt)).encode(), 0o644)
     if asked.json:
         show.as_json("receipt", receipt)
         return
     to = here()
     to.line()
-    for line in paper(receipt, wrap, colour=to.colour):
+    for line in paper(receipt, colour=to.colour):
         to.line(line)
     if receipt.access and receipt.access.key == "removed":
         to.line()

@@ -9,8 +9,9 @@ import typer
 from clawrack.cli import show
 from clawrack.cli.asking import at_terminal, piped_secret, sure
 from clawrack.cli.common import here, listening
-from clawrack.cli.terminal import Terminal, wrap
+from clawrack.cli.terminal import Terminal
 from fleet import near
+from fleet.base.cells import wrap
 from fleet.base.errors import BadInput
 from fleet.base.secret import Secret
 from fleet.base.words import say

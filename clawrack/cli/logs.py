@@ -14,7 +14,8 @@ import typer
 
 from clawrack.cli import failing, show
 from clawrack.cli.failing import INTERRUPTED
-from clawrack.cli.terminal import Terminal, pad, terminal, width
+from clawrack.cli.terminal import Terminal, terminal
+from fleet.base.cells import pad, width
 from fleet.base.clean import line
 from fleet.base.errors import BadInput, ClawrackError
 from fleet.base.words import say

@@ -12,7 +12,8 @@ from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
 from clawrack.cli.shell import Command, Listing
-from clawrack.cli.terminal import Terminal, wrap
+from clawrack.cli.terminal import Terminal
+from fleet.base.cells import wrap
 from fleet.base.clean import line
 from fleet.base.words import say
 from fleet.views import MachineView, Result

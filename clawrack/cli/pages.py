@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from typer._click.core import Context, Parameter
 
-from clawrack.cli.terminal import pad, width, wrap
+from fleet.base.cells import pad, width, wrap
 from fleet.base.words import find, say
 
 WIDE = 80

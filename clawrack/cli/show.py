@@ -7,7 +7,8 @@ from typing import TextIO, cast
 
 import msgspec
 
-from clawrack.cli.terminal import Terminal, cut, pad, width, wrap
+from clawrack.cli.terminal import Terminal
+from fleet.base.cells import cut, pad, width, wrap
 from fleet.base.clean import clean, line
 from fleet.base.words import find, say
 

@@ -17,8 +17,8 @@ from clawrack.cli import show
 from clawrack.cli.asking import Person, at_terminal
 from clawrack.cli.common import Json, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, lone
-from clawrack.cli.terminal import pad, width, wrap
 from fleet.base import places
+from fleet.base.cells import pad, width, wrap
 from fleet.base.disk import replace
 from fleet.base.errors import ActionFailed, BadInput, Refused
 from fleet.base.event import Listener

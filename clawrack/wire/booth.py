@@ -42,8 +42,7 @@ def booth_keep() -> "Keep":
 
 def booth_ground(talk: "Talk") -> "Ground":
     """Return what a ticket's process stands on: a controller of its own, in the folders that it was started with."""
-    from clawrack.cli.terminal import wrap  # noqa: PLC0415 - only one command needs it
-    from installer.booth import parting, work  # noqa: PLC0415 - likewise
+    from installer.booth import parting, work  # noqa: PLC0415 - only one command needs it
 
     def leave(name: str, machine: Machine, listen: Listener) -> None:
         leave_machine(name, machine, Leaving(keep=False, docker=machine.user == "root"), listen)
@@ -52,4 +51,4 @@ def booth_ground(talk: "Talk") -> "Ground":
         return port_of(name, machine)
 
     noted = places.state() / "receipt.json"
-    return work.Ground(setup_tools(), leave, parting.Parting(controller(), port, wrap, talk.task.order.language, noted))
+    return work.Ground(setup_tools(), leave, parting.Parting(controller(), port, talk.task.order.language, noted))

@@ -20,7 +20,7 @@ from installer.handover import Handed, Operator, hand_over, prove
 from installer.handover import Parting as Terms
 from installer.receipt.form import Changes
 from installer.receipt.form import Consent as Agreed
-from installer.receipt.paper import Wrap, handed, paper
+from installer.receipt.paper import handed, paper
 
 OWNER = "clawrack-agent"
 """The owner's command on the device."""
@@ -32,17 +32,13 @@ class Parting:
     Args:
         holder: the id of the ticket's own controller.
         port: reaches a machine by the ticket's own key.
-        wrap: of a terminal, for the receipt's lines.
         language: of the owner.
         noted: the file in which the receipt waits while the key goes; it goes with the ticket's folder.
     """
 
-    def __init__(
-        self, holder: str, port: Callable[[str, Machine], Port], wrap: Wrap, language: str, noted: Path
-    ) -> None:
+    def __init__(self, holder: str, port: Callable[[str, Machine], Port], language: str, noted: Path) -> None:
         self._holder = holder
         self._port = port
-        self._wrap = wrap
         self._language = language
         self._noted = noted
 
@@ -91,7 +87,7 @@ class Parting:
         return Terms(way=way, new=new, language=self._language)
 
     def _paper(self, noted: "_Noted", found: Handed) -> str:
-        return "\n".join(paper(_whole(noted.receipt, found, noted.consent), self._wrap))
+        return "\n".join(paper(_whole(noted.receipt, found, noted.consent)))
 
 
 class _Noted(msgspec.Struct, frozen=True):

@@ -1,11 +1,12 @@
 """A receipt as lines of text in the language in use: the same on a terminal, in a file and on paper."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from msgspec import structs
 
+from fleet.base.cells import wrap
 from fleet.base.clean import line
 from fleet.base.words import find, say
 from installer.answers import Receipt
@@ -15,9 +16,6 @@ from installer.receipt.square import square
 COLUMNS = 80
 _PRACTICE = "practice"
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{16})[0-9a-f]{48}")
-
-Wrap = Callable[[str, int, str], list[str]]
-"""Returns a text in lines of so many cells, each after an indent."""
 
 
 def handed(receipt: Receipt, access: Access, changes: Changes, consent: Consent | None = None) -> Receipt:
@@ -33,12 +31,11 @@ def handed(receipt: Receipt, access: Access, changes: Changes, consent: Consent 
     )  # fmt: skip
 
 
-def paper(receipt: Receipt, wrap: Wrap, *, colour: bool = False) -> list[str]:
+def paper(receipt: Receipt, *, colour: bool = False) -> list[str]:
     """Return a receipt's lines, none wider than 80 cells.
 
     Args:
         receipt: what it tells.
-        wrap: of the text's own cells.
         colour: whether a terminal is written to that knows colours; never for a file.
     """
     lines: list[str] = []
@@ -47,7 +44,7 @@ def paper(receipt: Receipt, wrap: Wrap, *, colour: bool = False) -> list[str]:
             continue
         lines += [*([""] if lines else []), heading]
         lines += [row for text in texts for row in wrap(text, COLUMNS, "  ")]
-    return [*lines, "", *wrap(say("receipt.warranty"), COLUMNS, ""), *_squared(receipt, wrap, colour=colour)]
+    return [*lines, "", *wrap(say("receipt.warranty"), COLUMNS, ""), *_squared(receipt, colour=colour)]
 
 
 def _parts(receipt: Receipt) -> Iterator[tuple[str, list[str]]]:
@@ -118,7 +115,7 @@ def _consent(consent: Consent | None) -> Iterator[str]:
         yield say("receipt.consent", version=consent.version, at=consent.at)
 
 
-def _squared(receipt: Receipt, wrap: Wrap, *, colour: bool) -> list[str]:
+def _squared(receipt: Receipt, *, colour: bool) -> list[str]:
     """Return the square for a phone, and what it is."""
     if not receipt.agent or not receipt.stop:
         return []

@@ -11,8 +11,8 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from clawrack.cli.terminal import width
 from fleet.base import places
+from fleet.base.cells import width
 from tests.rack import tinykinds
 from tests.rack.controller import Controller
 from tests.rack.machine import Build, Machine, Result, User

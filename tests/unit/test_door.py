@@ -13,8 +13,8 @@ import pytest
 
 from clawrack.cli import door, failing
 from clawrack.cli.frame import NOUNS
-from clawrack.cli.terminal import width
 from fleet.base import words
+from fleet.base.cells import width
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
 from fleet.base.secret import Secret
 from tests.terminal import AtTerminal

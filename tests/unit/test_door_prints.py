@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawrack.cli import events, machine, show
-from clawrack.cli.terminal import Terminal, cut, pad, terminal, width, wrap
+from clawrack.cli.terminal import Terminal, terminal
 from fleet.base import words
+from fleet.base.cells import cut, pad, width, wrap
 from fleet.base.event import Event
 from fleet.views import AgentView, MachineView
 

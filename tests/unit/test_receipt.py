@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from clawrack.cli.terminal import width, wrap
 from fleet.base import words
+from fleet.base.cells import width
 from installer.answers import Receipt
 from installer.receipt.form import Access, Changes, Consent, Key, Password
 from installer.receipt.paper import handed, paper
@@ -41,7 +41,7 @@ def language(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def printed(receipt: Receipt) -> str:
     """The receipt as it is read: a sentence that goes on in the next line is one."""
-    return re.sub("\n {2}(?! )", " " if words.language() == "en" else "", "\n".join(paper(receipt, wrap)))
+    return re.sub("\n {2}(?! )", " " if words.language() == "en" else "", "\n".join(paper(receipt)))
 
 
 def test_a_setups_receipt_names_the_controllers_commands_and_claims_nothing_about_logins() -> None:
@@ -130,7 +130,7 @@ def test_no_line_is_wider_than_80_cells(agent: str, version: str, login: str, pa
         words.choose(code)
         receipt = structs.replace(SETUP, agent=agent, version=version, beside=(f"{agent}: x 1",))
         access = structs.replace(GONE, login=login)
-        lines = paper(handed(receipt, access, structs.replace(CHANGES, paths=tuple(paths))), wrap)
+        lines = paper(handed(receipt, access, structs.replace(CHANGES, paths=tuple(paths))))
         assert max(map(width, lines)) <= 80
 
 
@@ -161,6 +161,6 @@ def test_on_a_terminal_with_colours_it_is_dark_on_light_whatever_the_theme_is() 
 
 def test_what_a_machine_says_cannot_take_the_terminal_or_pass_for_a_line_of_ours() -> None:
     evil = structs.replace(CHANGES, paths=("/x\x1b[2J\nThere is a warranty.", "/ü\u202e"), data="/d\x07")
-    for line in paper(handed(SETUP, GONE, evil), wrap):
+    for line in paper(handed(SETUP, GONE, evil)):
         assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", line)
         assert line.strip() != "There is a warranty."

@@ -11,7 +11,8 @@ from prompt_toolkit.output import create_output
 
 from clawrack.cli import failing
 from clawrack.cli.asking import prompting
-from clawrack.cli.terminal import terminal, wrap
+from clawrack.cli.terminal import terminal
+from fleet.base.cells import wrap
 from fleet.base.clean import line
 from fleet.base.errors import BadInput
 from fleet.base.secret import HIDDEN, Secret
