@@ -53,17 +53,35 @@ add() {
     sync
 }
 
+# By one rename, and only where what is left is whole: a full disk takes nobody's keys
 remove() {
-    grep -qxF "$made_folder" "$file" && ours=folder || ours=""
-    grep -vF -- "$bare" "$file" | grep -vxF -e "$made" -e "$made_folder" >"$file.clawrack" || :
-    if [ ! -s "$file.clawrack" ] && grep -qxF -e "$made" -e "$made_folder" "$file"; then
-        rm -f "$file"
+    real=$(readlink -f "$file") # a link stays one
+    ours=$(printf '%s' "$bare" | sed 's/[.]/[.]/g')
+    folder=""
+    if grep -qxF "$made_folder" "$real"; then folder=${file%/*}; fi
+    new=$(mktemp "$real.XXXXXX") || unwritten
+    trap 'rm -f "$new"' EXIT
+    cp -p "$real" "$new" || unwritten # owner and mode
+    rc=0
+    grep -v -e "$ours" -e "^$made\$" -e "^$made_folder\$" "$real" >"$new" || rc=$?
+    gone=$(grep -c -e "$ours" -e "^$made\$" -e "^$made_folder\$" "$real") || unwritten
+    # a line that was cut has no end, and does not count
+    if [ "$rc" -gt 1 ] || [ "$(wc -l <"$new")" -ne $(($(grep -c '' "$real") - gone)) ]; then unwritten; fi
+    sync "$new" || unwritten
+    if [ ! -s "$new" ] && grep -qxF -e "$made" -e "$made_folder" "$real"; then
+        rm -f "$real" || unwritten
     else
-        cat "$file.clawrack" >"$file" # in place: owner, mode and links stay
+        if command -v restorecon >/dev/null 2>&1; then restorecon -F "$new" 2>/dev/null || :; fi
+        mv -f "$new" "$real" || unwritten
     fi
-    rm -f "$file.clawrack"
-    [ -z "$ours" ] || rmdir "${file%/*}" 2>/dev/null || :
+    rm -f "$new"
+    [ -z "$folder" ] || rmdir "$folder" 2>/dev/null || :
     sync
+}
+
+unwritten() {
+    echo "reason=$file could not be written, and is as it was"
+    exit 1
 }
 
 file=$(place)

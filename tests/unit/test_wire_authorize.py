@@ -1,5 +1,6 @@
 """Our line in a login's authorized_keys: added once, where sshd looks, with the rights that it needs, and taken out."""
 
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,11 +22,24 @@ def shell(request: pytest.FixtureRequest) -> list[str]:
 
 
 def authorize(shell: list[str], home: Path, *words: str) -> str:
-    script = remote.text("authorize.sh").encode()
-    done = subprocess.run(
-        [*shell, "-s", "--", *words], input=script, capture_output=True, env={"HOME": str(home)}, timeout=30, check=True
-    )
+    done = ran(shell, home, *words)
+    done.check_returncode()
     return done.stdout.decode()
+
+
+def ran(
+    shell: list[str], home: Path, *words: str, room: int = resource.RLIM_INFINITY
+) -> subprocess.CompletedProcess[bytes]:
+    """Run it where no file can grow beyond so many bytes, as on a disk that is full."""
+
+    def full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    script = remote.text("authorize.sh").encode()
+    return subprocess.run(
+        [*shell, "-s", "--", *words], input=script, capture_output=True, env={"HOME": str(home)}, timeout=30,
+        check=False, preexec_fn=full, restore_signals=False,
+    )  # fmt: skip
 
 
 def file(home: Path) -> Path:
@@ -76,3 +90,27 @@ def test_what_we_had_to_make_goes_with_our_line(shell: list[str], tmp_path: Path
 def test_a_line_that_is_only_a_comment_is_no_key(shell: list[str], tmp_path: Path) -> None:
     theirs(tmp_path, f"# {KEY}\n")
     assert "there" not in authorize(shell, tmp_path, "look", KEY)
+
+
+@pytest.mark.parametrize("room", [0, 100, 4096, 6000])
+def test_a_full_disk_costs_nobody_a_key_and_is_told(shell: list[str], tmp_path: Path, room: int) -> None:
+    text = "".join(f"ssh-rsa AAAAB3Nza{number:060} person@desk\n" for number in range(100)) + f"{RIGHTS} {KEY}\n"
+    theirs(tmp_path, text)
+    for words in (("remove", KEY), ("add", KEY)):
+        done = ran(shell, tmp_path, *words, room=room)
+        assert done.returncode == 1
+        assert b"reason=" in done.stdout
+        assert file(tmp_path).read_text() == text
+        assert [path.name for path in file(tmp_path).parent.iterdir()] == ["authorized_keys"]
+
+
+def test_a_file_that_is_a_link_stays_one_and_its_owner_and_mode_stay(shell: list[str], tmp_path: Path) -> None:
+    theirs(tmp_path, "")
+    file(tmp_path).unlink()
+    real = tmp_path / "keys of mine"
+    real.write_text(f"{THEIRS}\n{KEY}\n")
+    real.chmod(0o640)
+    file(tmp_path).symlink_to(real)
+    authorize(shell, tmp_path, "remove", KEY)
+    assert file(tmp_path).is_symlink()
+    assert (real.read_text(), real.stat().st_mode & 0o777) == (f"{THEIRS}\n", 0o640)
