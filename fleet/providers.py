@@ -186,23 +186,46 @@ def _way(provider: Provider, region: str) -> Way:
 
 def _of_address(address: str) -> tuple[Way, ...]:
     """Return the way of an address: a vendor's own where it is one's, else one that nobody vouches for."""
-    if not _ADDRESS.fullmatch(address):
-        raise BadInput("keys.bad_address", address=address)
+    number = _host(address)
+    if number and number.is_link_local:  # where clouds tell a machine's own secrets
+        raise BadInput("keys.link_local", address=address)
     for provider in providers().values():
         for region, place in provider.regions.items():
             if place.openai == address:
                 return (_way(provider, region),)
-    if address.startswith("http://") and not _private(address):
+    if address.startswith("http://") and not (number and number.is_private):
         raise BadInput("keys.plain_http", address=address)
     return (Way(provider=named(CUSTOM), region="", base=address, check=f"{address}/models"),)
 
 
-def _private(address: str) -> bool:
-    """Tell whether an address is a number inside one's own network."""
+def _host(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the number that an address names, an IPv4 one also where it is written as IPv6; None of a name.
+
+    Raises:
+        BadInput: its host or its port cannot be one.
+    """
+    bad = BadInput("keys.bad_address", address=address)
     try:
-        return ipaddress.ip_address(str(urllib.parse.urlsplit(address).hostname)).is_private
+        place = urllib.parse.urlsplit(address)
+        host, _ = place.hostname or "", place.port
     except ValueError:
-        return False
+        raise bad from None
+    if not _ADDRESS.fullmatch(address) or not re.fullmatch(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]", _bare(place.netloc)):
+        raise bad
+    try:
+        number = ipaddress.ip_address(host)
+    except ValueError:
+        if ":" in host:
+            raise bad from None
+        return None
+    if number.is_unspecified:
+        raise bad
+    return getattr(number, "ipv4_mapped", None) or number
+
+
+def _bare(place: str) -> str:
+    """Return a host without its port, in small letters."""
+    return re.sub(r":[0-9]*$", "", place.lower()) if not place.endswith("]") else place.lower()
 
 
 def recognise(key: str) -> tuple[str, ...]:

@@ -113,6 +113,17 @@ def test_the_vendors_other_regions_follow_the_meant_one_and_nobody_elses() -> No
         ("https://user:word@llm.example/v1", "keys.bad_address"),
         ("ftp://llm.example", "keys.bad_address"),
         ("https://", "keys.bad_address"),
+        ("https://a:99999999", "keys.bad_address"),
+        ("https://a:0x1", "keys.bad_address"),
+        ("https://[x", "keys.bad_address"),
+        ("https://a]b", "keys.bad_address"),
+        ("https://[::1]x", "keys.bad_address"),
+        ("https://:443", "keys.bad_address"),
+        ("http://169.254.169.254/v1", "keys.link_local"),
+        ("https://169.254.169.254/v1", "keys.link_local"),
+        ("http://[fe80::1]/v1", "keys.link_local"),
+        ("https://[::ffff:169.254.169.254]/v1", "keys.link_local"),
+        ("http://0.0.0.0/v1", "keys.bad_address"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_with_the_reason(typed: str, key: str) -> None:
