@@ -11,7 +11,6 @@ from installer.booth.codes import typed_code
 from installer.booth.ticket import (
     FINAL,
     Cause,
-    Consent,
     Marks,
     State,
     Ticket,
@@ -22,6 +21,7 @@ from installer.booth.ticket import (
     moved,
     taken,
 )  # fmt: skip
+from installer.receipt.form import Consent
 
 # ---- what a child says ---------------------------------------------------------------------------------------------
 

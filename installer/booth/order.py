@@ -4,7 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from installer.booth.ticket import Consent, Language, Marks
+from installer.booth.ticket import Language, Marks
+from installer.receipt.form import Consent
 
 Act = Literal["install", "take-back"]
 

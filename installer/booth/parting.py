@@ -14,12 +14,10 @@ from fleet.machine.port import Port
 from fleet.machine.ssh import SshPort
 from fleet.model import Machine
 from installer.answers import Receipt
-from installer.booth.ticket import Consent
 from installer.booth.work import There, Told
 from installer.handover import Handed, Operator, hand_over, prove
 from installer.handover import Parting as Terms
-from installer.receipt.form import Changes
-from installer.receipt.form import Consent as Agreed
+from installer.receipt.form import Changes, Consent
 from installer.receipt.paper import handed, paper
 
 OWNER = "clawrack-agent"
@@ -87,14 +85,9 @@ class Parting:
         return Terms(way=way, new=new, language=self._language)
 
     def _paper(self, noted: "_Noted", found: Handed) -> str:
-        return "\n".join(paper(_whole(noted.receipt, found, noted.consent)))
+        return "\n".join(paper(handed(noted.receipt, found.access, found.changes, noted.consent)))
 
 
 class _Noted(msgspec.Struct, frozen=True):
     receipt: Receipt
     consent: Consent | None
-
-
-def _whole(receipt: Receipt, found: Handed, consent: Consent | None) -> Receipt:
-    agreed = Agreed(version=str(consent.version), at=consent.at) if consent else None
-    return handed(receipt, found.access, found.changes, agreed)

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import structs
 
 from fleet.base.errors import OurBug
+from installer.receipt.form import Consent, Language
 
-Language = Literal["en", "zh"]
 State = Literal[
     "new", "detected", "consented", "chosen", "installing", "proving", "handing-over", "done", "parked", "failed"
 ]
@@ -41,14 +41,6 @@ class Clock(msgspec.Struct, frozen=True):
     def left(self) -> int:
         """Whole seconds until the five minutes are over; below zero after that."""
         return int(LIMIT - self.used)
-
-
-class Consent(msgspec.Struct, frozen=True, kw_only=True):
-    """What the customer agreed to: which text, in which language, when (UTC, RFC 3339)."""
-
-    version: int
-    language: Language
-    at: str
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True):

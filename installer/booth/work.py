@@ -26,7 +26,7 @@ from installer.answers import Answers, Receipt, Source
 from installer.booth.codes import COMMAND, device_code, same_device
 from installer.booth.desk import Agreed, Chose, Ends, Looked
 from installer.booth.talk import Talk
-from installer.booth.ticket import WAY, Cause, Consent, Marks, Wanted
+from installer.booth.ticket import WAY, Cause, Marks, Wanted
 from installer.detect import detect
 from installer.detect.again import Marks as Known
 from installer.detect.again import hardware_ids, recognise
@@ -35,11 +35,12 @@ from installer.lead import Tools
 from installer.model_key import Chooser
 from installer.preflight import judge, need_of, refuse
 from installer.reach import Reached as Met
+from installer.receipt.form import Consent
 from installer.setup import setup
 from installer.wizard.interview import Interview
 from installer.wizard.question import NO, YES, Question
 
-CONSENT = 1
+CONSENT = 2
 """The version of the text that the customer agrees to: another text, another number."""
 _PATIENCE = 3
 _PROVING = frozenset({"step.gate", "step.ready", "setup.message"})
@@ -263,7 +264,8 @@ class _Work:
         if self._task.consent:
             return self._task.consent
         values = {"machine": self._order.machine, "code": device_code(shown), "kind": self._order.kind}
-        page = tuple(say(f"booth.consent.{n}", **values) for n in ("what", "access", "data", "undo"))
+        access = "access_by_key" if self._order.key else "access"
+        page = tuple(say(f"booth.consent.{n}", **values) for n in ("what", access, "data", "undo"))
         options = ((YES, say("booth.consent.yes")), (NO, say("booth.consent.no")))
         text = say("booth.consent", version=CONSENT)
         if self._talk.ask(Wanted(id="consent", text=text, page=page, options=options, default=NO)) != YES:

@@ -7,6 +7,7 @@ import msgspec
 Way = Literal["rotate", "off", "remove", "never"]
 """What becomes of the password: ``rotate``: its owner has typed another; ``off``: SSH takes no passwords any more;
 ``remove``: the whole login goes, for it was made only for this; ``never``: the operator never had one."""
+Language = Literal["en", "zh"]
 Key = Literal["removed", "unproven"]
 Password = Literal["rotated", "off", "removed", "never", "unproven"]
 
@@ -36,9 +37,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
-    """What the owner agreed to: the version of the text, and when (RFC 3339, UTC)."""
+    """What the owner agreed to: which text, in which language, and when (RFC 3339, UTC)."""
 
-    version: str
+    version: int
+    language: Language
     at: str
 
 

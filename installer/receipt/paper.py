@@ -112,7 +112,8 @@ def _access(access: Access | None) -> Iterator[str]:
 
 def _consent(consent: Consent | None) -> Iterator[str]:
     if consent:
-        yield say("receipt.consent", version=consent.version, at=consent.at)
+        language = say(f"receipt.language.{consent.language}")
+        yield say("receipt.consent", version=consent.version, language=language, at=consent.at)
 
 
 def _squared(receipt: Receipt, *, colour: bool) -> list[str]:

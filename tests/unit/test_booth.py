@@ -5,12 +5,16 @@ import json
 import os
 import pty
 import random
+import select
 import stat
 import subprocess
 import termios
+import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import msgspec
 import pytest
@@ -27,13 +31,13 @@ from installer.booth import codes, desk, keep, pipe, script, sheet, talk
 from installer.booth.child import environment
 from installer.booth.desk import Asks, Desk, Ends, Reached, Said, due, gone, hear, resumed
 from installer.booth.order import Order, Place
+from installer.booth.run import Booth
 from installer.booth.ticket import (
     LIMIT,
     OVER,
     WARNING,
     WAY,
     Cause,
-    Consent,
     Language,
     Marks,
     State,
@@ -44,7 +48,9 @@ from installer.booth.ticket import (
 )  # fmt: skip
 from installer.booth.view import TicketView
 from installer.booth.work import cause_of
+from installer.receipt.form import Consent
 from tui import booth_texts as texts
+from tui.booth_lend import lend
 from tui.booth_lines import PlainDesk
 
 KEY = HostKey("ssh-ed25519", b"\x00\x00\x00\x0bssh-ed25519" + bytes(36))
@@ -438,6 +444,50 @@ def test_a_secret_from_a_file_is_read_by_whoever_needs_it_and_none_is_none(tmp_p
     assert talk.read(Place()) is None
     with pytest.raises(BadInput):
         talk.read(Place("file", str(tmp_path / "none")))
+
+
+class Lent:
+    """A booth of one ticket that waits for a secret, and its child, which takes one line from the terminal."""
+
+    def __init__(self, typist: Callable[[], None]) -> None:
+        wanted = Wanted(id="api_key", form="secret", text="Key:")
+        self.desk = Desk(tickets=(structs.replace(at("consented"), wanted=wanted),))
+        self.taken: Secret | None = None
+        self._typist = typist
+
+    def attend(self, number: int, *, on: bool) -> None:
+        pass
+
+    def answer(self, number: int, place: Place) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            taken = pool.submit(talk.read, place)
+            time.sleep(0.1)
+            pool.submit(self._typist)
+            self.taken = taken.result(10)
+        self.desk = self.desk.with_(structs.replace(self.desk.ticket(number), wanted=None))
+
+
+@pytest.mark.parametrize("later", [0.0, 0.1])
+def test_what_was_pasted_after_a_secret_s_line_comes_neither_to_the_desk_nor_onto_the_screen(
+    later: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    monkeypatch.setattr("sys.stdin", os.fdopen(theirs, closefd=False))
+
+    def paste() -> None:
+        os.write(ours, b"sk-canary-1\r")
+        threading.Timer(later, os.write, (ours, b"sk-canary-2\rend 1\r")).start()
+
+    booth = Lent(paste)
+    lend(cast("Booth", booth), 1, calm=True)
+    assert booth.taken == Secret("sk-canary-1")
+    assert select.select([theirs], [], [], 0.3)[0] == []
+    assert termios.tcgetattr(theirs) == before
+    os.set_blocking(ours, False)
+    assert b"canary" not in os.read(ours, 4096)
+    os.close(ours)
+    os.close(theirs)
 
 
 # ---- plain lines -----------------------------------------------------------------------------------------------------

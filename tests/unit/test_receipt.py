@@ -52,7 +52,7 @@ def test_a_setups_receipt_names_the_controllers_commands_and_claims_nothing_abou
 
 
 def test_after_the_hand_over_the_commands_are_the_owners_own_and_the_talk_of_the_setup_is_gone() -> None:
-    receipt = handed(SETUP, GONE, CHANGES, Consent(version="1", at=AT))
+    receipt = handed(SETUP, GONE, CHANGES, Consent(version=1, language="zh", at=AT))
     text = printed(receipt)
     assert 'clawrack-agent ask "…"' in text
     assert "clawrack agent" not in text
