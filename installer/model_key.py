@@ -20,6 +20,26 @@ from installer.answers import Answers
 from installer.wizard.interview import Interview
 from installer.wizard.question import Option, Question
 
+Check = Callable[[tuple[Way, ...], str, Secret], Checked]
+"""Returns which of a provider's addresses takes a key, for a model; raises a ClawrackError where none does."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was told beforehand; empty or None where it was not.
+
+    Attributes:
+        provider: a name of templates/providers, or an address; empty where the key tells it by its shape.
+        region: of the provider.
+        model: of the provider.
+        key: for it.
+    """
+
+    provider: str
+    region: str = ""
+    model: str = ""
+    key: Secret | None = None
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -28,6 +48,36 @@ class Chosen:
     way: Way
     model: str
     key: Secret
+
+
+def keyed(wanted: Wanted, asks: Interview, check: Check) -> tuple[Chosen, Checked]:
+    """Return the address that takes the key, which is asked for where it was not given; a wrong one is asked for again.
+
+    Raises:
+        BadInput: there is no such provider, region or model, nobody knows whose key it is, or the key is wrong.
+        Refused: nobody is there to type the key.
+        ClawrackError: see `fleet.keys.refuse`.
+    """
+    tried = ways(wanted.provider, wanted.region)
+    model = keys.model_of(tried[0], wanted.model)
+    found: dict[Secret, Checked] = {}
+
+    def checked(key: Secret) -> Checked:
+        if key not in found:
+            found[key] = check(tried, model, key)
+        return found[key]
+
+    key = wanted.key or _typed(tried[0], asks, checked)
+    way = checked(key).best.way
+    return Chosen(way, keys.model_of(way, wanted.model), key), checked(key)
+
+
+def _typed(way: Way, asks: Interview, check: Callable[[Secret], Checked]) -> Secret:
+    if asks.silent:
+        raise Refused("keys.key_needed", title=way.provider.shown)
+    params = {"title": way.provider.shown, "get_key": way.get_key or way.base}
+    question = Question(id="api_key", form="secret", params=params)
+    return asks.secret(question, lambda typed: told(lambda: check(Secret(typed))))
 
 
 @dataclass
@@ -43,7 +93,7 @@ class Chooser:
     answers: Answers
     asks: Interview
     listen: Listener
-    _checked: dict[tuple[str, str, Secret], Chosen] = field(default_factory=dict[tuple[str, str, Secret], Chosen])
+    _checked: dict[tuple[str, str, Secret], Checked] = field(default_factory=dict[tuple[str, str, Secret], Checked])
 
     def choose(self, machine: str, port: Port, *, new: bool) -> Chosen | None:
         """Return what the agent is to use; None for practice, or where it has something already and nobody said more.
@@ -54,17 +104,13 @@ class Chooser:
             new: whether the agent is to be made: only then a person is asked.
 
         Raises:
-            BadInput: there is no such provider, or the key is wrong.
-            Refused: nobody is there to type the key.
-            ClawrackError: see `fleet.keys.refuse`.
+            ClawrackError: see `keyed`.
         """
         provider = self._provider(new=new)
         if provider in {"", PRACTICE}:
             return None
-        tried = ways(provider, self.answers.region)
-        model = keys.model_of(tried[0], self.answers.model)
-        check = partial(self._check, machine, port, tried, model)
-        return check(self._key(tried[0], check))
+        wanted = Wanted(provider, self.answers.region, self.answers.model, self.answers.api_key)
+        return keyed(wanted, self.asks, partial(self._check, machine, port))[0]
 
     def _provider(self, *, new: bool) -> str:
         """Return the provider as told, as the key's shape tells, or as the person says."""
@@ -78,23 +124,13 @@ class Chooser:
         options = (Option(PRACTICE, say("wizard.provider.practice")), *(Option(one.name, one.shown) for one in known))
         return self.asks.ask(Question(id="provider", form="choice", default=PRACTICE, options=options))
 
-    def _key(self, way: Way, check: Callable[[Secret], Chosen]) -> Secret:
-        if self.answers.api_key:
-            return self.answers.api_key
-        if self.asks.silent:
-            raise Refused("keys.key_needed", title=way.provider.shown)
-        params = {"title": way.provider.shown, "get_key": way.get_key or way.base}
-        question = Question(id="api_key", form="secret", params=params)
-        return self.asks.secret(question, lambda typed: told(lambda: check(Secret(typed))))
-
-    def _check(self, machine: str, port: Port, tried: tuple[Way, ...], model: str, key: Secret) -> Chosen:
-        """Return the address that takes the key."""
+    def _check(self, machine: str, port: Port, tried: tuple[Way, ...], model: str, key: Secret) -> Checked:
         asked = (machine, tried[0].base, key)
         if asked not in self._checked:
             found = keys.check(port, tried, key, model)
             keys.refuse(found, model, self.answers.region, machine)
             self._tell(machine, found)
-            self._checked[asked] = Chosen(found.best.way, keys.model_of(found.best.way, self.answers.model), key)
+            self._checked[asked] = found
         return self._checked[asked]
 
     def _tell(self, machine: str, found: Checked) -> None:

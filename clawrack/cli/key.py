@@ -12,16 +12,14 @@ from clawrack.cli.common import Json, Yes, here, open_fleet
 from clawrack.cli.faces import face
 from clawrack.cli.frame import Verb, noun
 from fleet.base.clean import line
-from fleet.base.errors import BadInput, Refused
+from fleet.base.errors import BadInput
 from fleet.base.secret import Secret
 from fleet.base.words import say
 from fleet.views import KeyView, Result
+from installer.answers import variable
 from installer.wizard.interview import Interview
-from installer.wizard.question import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fleet.api import Fleet
     from fleet.keys import Checked
     from fleet.providers import Way
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 app = noun()
 COLUMNS = ("machine", "provider", "region", "model", "country", "fingerprint", "agents")
 PROVIDER_COLUMNS = ("provider", "title", "regions", "model", "country", "verified")
-VARIABLE = "CLAWRACK_API_KEY"
 _Machine = Annotated[str, typer.Option("--machine", metavar="NAME")]
 _File = Annotated[str, typer.Option("--api-key-file", metavar="FILE|-")]
 
@@ -66,25 +63,22 @@ def set_(  # noqa: PLR0913 - all but the first are options
     json: Json = False,
 ) -> None:
     """Check a key from the machine that will use it, and give it to that machine's meter."""
-    from fleet import keys, providers  # noqa: PLC0415 - a help page does not wait for it
-    from installer.model_key import whose  # noqa: PLC0415 - likewise
+    from fleet import keys  # noqa: PLC0415 - a help page does not wait for it
+    from installer.model_key import Wanted, keyed, whose  # noqa: PLC0415 - likewise
 
     fleet = open_fleet()
     name = _machine_of(fleet, machine)
     given = _given(api_key_file)
     if not provider:
         provider = whose(given) if given else _named_first()
-    tried = providers.ways(provider, region)
-    wanted = keys.model_of(tried[0], model)
 
-    def check(key: Secret) -> "Checked":
-        found = fleet.check_key(name, tried, key, wanted)
-        keys.refuse(found, wanted, region, name)
+    def check(tried: "tuple[Way, ...]", model: str, key: Secret) -> "Checked":
+        found = fleet.check_key(name, tried, key, model)
+        keys.refuse(found, model, region, name)
         return found
 
-    key, found = _typed(tried[0], given, check)
-    way = found.best.way
-    view, changed = fleet.set_key(name, way, keys.model_of(way, model), key, agent)
+    chosen, found = keyed(Wanted(provider, region, model, given), Interview(face()), check)
+    view, changed = fleet.set_key(name, chosen.way, chosen.model, chosen.key, agent)
     if json:
         show.as_json("key", view)
     else:
@@ -103,28 +97,12 @@ def _given(place: str) -> Secret | None:
     """Return the key that was given: in a file, on standard input, or in the environment."""
     if place:
         return secret_of(place, "--api-key-file")
-    told = os.environ.pop(VARIABLE, "")
+    told = os.environ.pop(variable("api_key"), "")
     return Secret(told) if told else None
 
 
 def _named_first() -> str:
     raise BadInput("keys.whose", like="-")
-
-
-def _typed(way: "Way", given: Secret | None, check: "Callable[[Secret], Checked]") -> "tuple[Secret, Checked]":
-    """Return the key and what its check found; a person may type a wrong one again."""
-    if given:
-        return given, check(given)
-    there = face()
-    if there is None:
-        raise Refused("keys.key_needed", title=way.provider.shown)
-    from installer.model_key import told  # noqa: PLC0415 - see `set_`
-
-    found: list[Checked] = []
-    params = {"title": way.provider.shown, "get_key": way.get_key or way.base}
-    question = Question(id="api_key", form="secret", params=params)
-    key = Interview(there).secret(question, lambda text: told(lambda: found.append(check(Secret(text)))))
-    return key, found[-1]
 
 
 def _told(view: KeyView, found: "Checked", *, changed: bool) -> None:

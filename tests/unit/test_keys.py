@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from fleet import keys
-from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Unreachable
+from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, Unreachable
 from fleet.base.secret import Secret
 from fleet.base.words import LANGUAGES, choose
 from fleet.machine.http import Response
@@ -16,11 +16,13 @@ from fleet.machine.local import LocalPort
 from fleet.meter import outdated
 from fleet.providers import Rule, Way, ways
 from installer.answers import Answers
-from installer.model_key import known, notes, told, whose
+from installer.model_key import Wanted, keyed, known, notes, told, whose
+from installer.wizard.interview import Interview
 from templates.meter.meter import VERSION
 from tests.rack.provider import Provider
 from tests.rack.provider import Way as Fare
 from tests.rack.tls import Authority
+from tests.unit.test_interview import Hand
 
 KEY = Secret("sk-canary-0123456789")
 HERE = LocalPort("here")
@@ -184,6 +186,26 @@ def test_a_person_may_type_again_whatever_a_provider_has_against_a_key() -> None
 
     with pytest.raises(Unreachable):
         told(cut)
+
+
+def test_a_wrong_key_is_asked_for_again_a_right_one_checked_once_and_a_given_one_never_asked_for() -> None:
+    found = keys.Checked(keys.Tried(ways("moonshot")[0], "ok"))
+    asked: list[Secret] = []
+
+    def check(tried: tuple[Way, ...], model: str, key: Secret) -> keys.Checked:
+        assert (len(tried), model) == (2, "kimi-k2.6")
+        asked.append(key)
+        if key != KEY:
+            raise keys.failure(keys.Tried(tried[0], "wrong-key"), model, "here", [])
+        return found
+
+    hand = Hand("sk-canary-wrong-000000001", KEY.reveal())
+    chosen, seen = keyed(Wanted("moonshot"), Interview(hand), check)
+    assert (chosen.key, chosen.way, seen) == (KEY, found.best.way, found)
+    assert (hand.complaints, asked) == (["keys.wrong_key"], [Secret("sk-canary-wrong-000000001"), KEY])
+    assert keyed(Wanted("moonshot", key=KEY), Interview(None), check)[0] == chosen
+    with pytest.raises(Refused, match="has to be given"):
+        keyed(Wanted("moonshot"), Interview(None), check)
 
 
 def test_a_key_without_a_provider_is_told_by_its_shape_or_asked_for() -> None:
