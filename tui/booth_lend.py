@@ -3,12 +3,15 @@
 import os
 import sys
 import termios
+import time
 
 from installer.booth.order import Place
 from installer.booth.run import Booth
 from tui.booth_texts import frame, question
 
 _EVERY = 0.1
+_DRAIN = 0.2
+"""Seconds in which what was pasted has to end: what follows a secret's line is not for the desk."""
 _CLEAR = "\x1b[2J\x1b[H"
 
 
@@ -28,11 +31,20 @@ def lend(booth: Booth, number: int, *, calm: bool) -> None:
     print(("" if calm else _CLEAR) + "\n".join(rows), flush=True)
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
+    _hide(terminal)  # also between the child's end and ours
     booth.attend(number, on=True)
     booth.answer(number, Place("terminal", os.ttyname(terminal)))
     try:
         while booth.desk.ticket(number).wanted is not None and booth.desk.ticket(number).running:
             booth.pump(_EVERY)
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        time.sleep(_DRAIN)
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
         booth.attend(number, on=False)
+
+
+def _hide(terminal: int) -> None:
+    """Show nothing of what is typed, until the terminal is given back."""
+    hidden = termios.tcgetattr(terminal)
+    hidden[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSAFLUSH, hidden)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import msgspec
 import pytest
@@ -31,7 +31,6 @@ from installer.booth import codes, desk, keep, pipe, script, sheet, talk
 from installer.booth.child import environment
 from installer.booth.desk import Asks, Desk, Ends, Reached, Said, due, gone, hear, resumed
 from installer.booth.order import Order, Place
-from installer.booth.run import Booth
 from installer.booth.ticket import (
     LIMIT,
     OVER,
@@ -52,6 +51,9 @@ from installer.receipt.form import Consent
 from tui import booth_texts as texts
 from tui.booth_lend import lend
 from tui.booth_lines import PlainDesk
+
+if TYPE_CHECKING:
+    from installer.booth.run import Booth
 
 KEY = HostKey("ssh-ed25519", b"\x00\x00\x00\x0bssh-ed25519" + bytes(36))
 EXAMPLE = Path(__file__).parents[2] / "examples/booth-day.yaml"
