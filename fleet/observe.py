@@ -9,7 +9,7 @@ from fleet.base.clean import line, number
 from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.words import say
 from fleet.machine import containers
-from fleet.machine.guard import Guard, sentence
+from fleet.machine.guard import Guard, GuardAbsent, sentence
 from fleet.machine.many import many
 from fleet.machine.port import Port
 from fleet.model import Agent, Machine, Seen, SeenAgent, SeenMachine, State, Wish
@@ -46,7 +46,7 @@ def look(port: Port, *, images: bool = False) -> SeenMachine:
     """Ask one machine what it is.
 
     Raises:
-        Refused: it has no guard of ours.
+        GuardAbsent: it has no guard of ours.
         Unreachable: it does not answer.
     """
     told = read(Guard(port).look())
@@ -140,7 +140,7 @@ def _trouble(name: str, there: SeenMachine | None, agents: int) -> str:
 
 def _machine_state(there: SeenMachine | None, trouble: ClawrackError | None) -> MachineState:
     if there is None:
-        return "unprepared" if trouble and trouble.key == "guard.absent" else "silent"
+        return "unprepared" if isinstance(trouble, GuardAbsent) else "silent"
     return "ok" if there.engine else "no-engine"
 
 

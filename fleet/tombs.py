@@ -24,6 +24,7 @@ from fleet.base.disk import replace
 from fleet.base.errors import BadInput, ClawrackError, Refused, Unreachable, WireCut
 from fleet.base.names import agent_name, machine_name
 from fleet.base.yaml import read
+from fleet.machine.guard import GuardAbsent
 from fleet.machine.many import many
 from fleet.machine.port import Port
 from fleet.machine.target import parse, way
@@ -34,9 +35,8 @@ FORMAT = formats.FORMATS["tombstone"]
 _KNOCK = 1.5  # seconds for a machine that is most likely dead
 # Unreachable as these are, somebody answered, and proved to be the machine.
 _THERE = frozenset({"ssh.key_refused", "ssh.keys_off", "ssh.second_factor", "ssh.hung_up"})
-# Refused as these are, it is another machine that answered, or nothing of ours is left on it.
+# Refused as these are, it is another machine that answered.
 _NOT_IT = frozenset({"hostkey.changed", "hostkey.twice"})
-_NOTHING_LEFT = "guard.absent"
 
 
 class Tomb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -206,7 +206,7 @@ def _knock(tomb: Tomb, visit: Callable[[Tomb], Port]) -> Returned | None:
             there = observe.look(port)
     except ClawrackError as error:
         dead = isinstance(error, Unreachable) and error.key not in _THERE
-        if dead or error.key == _NOTHING_LEFT or error.key.startswith("hostkey."):
+        if dead or isinstance(error, GuardAbsent) or error.key.startswith("hostkey."):
             return None
         return _returned(tomb, tomb.agents, trouble=line(str(error)))
     return _returned(tomb, sorted(there.agents))

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from fleet import observe, twins
 from fleet.api import Fleet
-from fleet.base.clean import pairs
 from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.event import Event, Listener
 from fleet.machine import hostkey
-from fleet.machine.guard import GUARD
+from fleet.machine.guard import GUARD, GuardAbsent, parse
 from fleet.machine.port import Port
 from fleet.model import Machine, Wish
 from fleet.site import held
@@ -86,7 +85,7 @@ def own_id(port: Port, facts: Facts) -> str:
         ran = port.run(words, timeout=30)
     except ActionFailed:
         return ""
-    return dict(pairs(ran.out)).get("id", "") if ran.code == 0 else ""
+    return parse(ran.out).get("id", "") if ran.code == 0 else ""
 
 
 @dataclass(frozen=True)
@@ -130,10 +129,8 @@ class Noticed:
         """Stop every agent that runs there, proven, and return their names."""
         try:
             agents = observe.look(port).agents
-        except Refused as error:
-            if error.key == "guard.absent":
-                return ()
-            raise
+        except GuardAbsent:
+            return ()
         running = tuple(sorted(name for name, agent in agents.items() if not agent.on_purpose))
         if running:
             with held(port, self.fleet.hands.holder) as site:

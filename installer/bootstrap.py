@@ -29,6 +29,7 @@ from installer import remote
 from installer.rising import RisingPort
 
 NOT_TAKEN = frozenset({"ssh.key_refused", "ssh.keys_off"})
+"""The errors of a login that does not take our key."""
 
 
 class Answers(Protocol):
@@ -155,7 +156,7 @@ class Met:
         if not self.ours:
             _install(self.port, visit)
         ours = SshPort(visit.name, visit.target, KeyLogin(visit.key), self.host_key)
-        if not _opens(ours):
+        if not opens(ours):
             withdraw(self.port, visit.key)  # a key that opens nothing is left nowhere
             raise ActionFailed("bootstrap.key_not_taken", where=visit.name, user=visit.target.user)
         self.port.close()  # not before the second connection has worked
@@ -175,7 +176,7 @@ def meet(visit: Visit, answers: Answers) -> Met:
     host_key, known = trust(visit, answers)
     login: Login = KeyLogin(visit.key)
     port = SshPort(visit.name, visit.target, login, host_key)
-    ours = _opens(port)
+    ours = opens(port)
     if not ours:
         port = _opened(visit, host_key, answers, asked)
         login = port.login
@@ -290,18 +291,18 @@ def _login(visit: Visit, asked: _Once) -> Login:
     return PasswordLogin(password)
 
 
-def _opens(port: SshPort) -> bool:
-    """Return whether our key alone opens the login and runs a command."""
+def opens(port: SshPort, uid: str = "") -> bool:
+    """Return whether our key alone opens the login and runs a command, as this user where one is named."""
     try:
-        return port.run(("id", "-u")).code == 0
+        ran = port.run(("id", "-u"))
     except Unreachable as error:
         if error.key in NOT_TAKEN:
             return False
         raise
+    return ran.code == 0 and uid.encode() in {b"", ran.out.strip()}
 
 
 def _install(door: Port, visit: Visit) -> None:
     ran = remote.run(door, "authorize.sh", "add", visit.key.public, visit.rights, root=False)
     if ran.code:
-        reason = remote.answers(ran.out).get("reason") or remote.last_words(ran)
-        raise ActionFailed("bootstrap.key_not_installed", where=door.name, reason=reason)
+        raise ActionFailed("bootstrap.key_not_installed", where=door.name, reason=remote.why(ran))

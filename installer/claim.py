@@ -10,9 +10,10 @@ from msgspec import structs
 
 from fleet import load, near, twins
 from fleet.api import Fleet
-from fleet.base.errors import BadInput, Refused, Unreachable
+from fleet.base.errors import BadInput, Unreachable
 from fleet.base.event import Event, Listener
 from fleet.machine import hostkey
+from fleet.machine.guard import GuardAbsent
 from fleet.machine.hostkey import HostKey
 from fleet.machine.login import KeyLogin
 from fleet.machine.refusals import HostKeyTwice
@@ -102,9 +103,7 @@ def _parted(name: str, other: One, hands: Hands, *, same_key: bool) -> None:
     try:
         with held(port, hands.holder) as site:
             said = site.guard.anew(site.lease, keys=same_key)
-    except Refused as error:
-        if error.key != "guard.absent":
-            raise
+    except GuardAbsent:
         said = {}  # clawrack was never on it, or is not any more: it runs none of our agents
     except Unreachable as error:
         raise Unreachable("twin.silent", where=name, machine=name, place=target.place, why=str(error)) from error

@@ -7,8 +7,9 @@ not fill with it.
 from collections.abc import Iterable
 from pathlib import Path
 
-from fleet.base.clean import line, pairs
+from fleet.base.clean import line
 from fleet.base.errors import ActionFailed
+from fleet.machine.guard import parse, sentence
 from fleet.machine.port import Port, Ran
 
 _SCRIPTS = Path(__file__).with_name("scripts")
@@ -43,7 +44,7 @@ def ask(port: Port, name: str, *args: str, root: bool = True, timeout: float = 6
     ran = run(port, name, *args, root=root, timeout=timeout)
     if ran.code:
         raise ActionFailed("step.script", where=port.name, script=name, code=ran.code, reason=last_words(ran))
-    return answers(ran.out)
+    return parse(ran.out)
 
 
 def put(port: Port, path: str, content: bytes | Iterable[bytes], timeout: float = 60.0) -> None:
@@ -64,9 +65,10 @@ def put(port: Port, path: str, content: bytes | Iterable[bytes], timeout: float 
         raise ActionFailed("step.script", where=port.name, script=path, code=ran.code, reason=last_words(ran))
 
 
-def answers(out: bytes) -> dict[str, str]:
-    """Return the ``key=value`` lines of an output, cleaned; the last of two values of one key counts."""
-    return dict(pairs(out))
+def why(ran: Ran) -> str:
+    """Return why a guard or a script refused: its reason, in the language in use where there are words, or its last."""
+    said = parse(ran.out)
+    return sentence(said.get("reason", ""), said.get("detail", "")) or last_words(ran)
 
 
 def last_words(ran: Ran) -> str:

@@ -6,14 +6,14 @@ The rights come from the login that a person came by, once; that login keeps wha
 import time
 from dataclasses import replace
 
-from fleet.base.errors import ActionFailed, Unreachable
+from fleet.base.errors import ActionFailed
 from fleet.base.event import Event, Listener
 from fleet.machine.login import KeyLogin
 from fleet.machine.port import Port
 from fleet.machine.ssh import SshPort
 from fleet.machine.target import Target
 from installer import remote
-from installer.bootstrap import NOT_TAKEN, Met
+from installer.bootstrap import Met, opens
 
 ROOT = "root"
 
@@ -36,23 +36,14 @@ def become_root(met: Met, listener: Listener, way: Target | None = None) -> Port
     if not met.known:
         visit.pins.pin(visit.name, target, met.host_key)
     root = SshPort(visit.name, target, KeyLogin(visit.key), met.host_key)
-    if _opens(root):
+    if opens(root, "0"):
         listener(Event(kind="already", subject=visit.name, step="step.root_key"))
         return root
     listener(Event(kind="begun", subject=visit.name, step="step.root_key"))
     remote.ask(met.port, "authorize.sh", "add", visit.key.public)
-    if not _opens(root):
+    if not opens(root, "0"):
         remote.ask(met.port, "authorize.sh", "remove", visit.key.public)
         raise ActionFailed("nas.root_key", where=visit.name)
     met.port.close()
     listener(Event(kind="done", subject=visit.name, step="step.root_key", elapsed=time.monotonic() - started))
     return root
-
-
-def _opens(port: SshPort) -> bool:
-    try:
-        return port.run(("id", "-u")).out.strip() == b"0"
-    except Unreachable as error:
-        if error.key in NOT_TAKEN:
-            return False
-        raise

@@ -7,7 +7,7 @@ from fleet import logs, observe, tombs, usage
 from fleet.api.ground import Ground
 from fleet.base.errors import ClawrackError, Refused
 from fleet.logs import Asked, Ears, LogLine, Source
-from fleet.machine.guard import Guard
+from fleet.machine.guard import Guard, GuardAbsent
 from fleet.machine.many import many
 from fleet.machine.written import Span
 from fleet.model import Seen, Wish
@@ -76,9 +76,7 @@ class Looks(Ground):
         seen, troubles = Seen(), dict[str, ClawrackError]()
         try:
             seen = Seen(machines={name: observe.look(self.open(name, machine))})
-        except Refused as error:
-            if error.key != "guard.absent":  # it answers, and was never prepared
-                raise
+        except GuardAbsent as error:  # it answers, and was never prepared
             troubles[name] = error
         mine = sorted((agent, found) for agent, found in wish.agents.items() if found.machine == name)
         return Look(

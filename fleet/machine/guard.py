@@ -26,6 +26,13 @@ _STOP = 400.0  # seconds: OpenClaw may take 330 to finish what it does
 _NO_COMMAND = 127  # what shells end with where there is no such command; sudo says so in words
 
 
+class GuardAbsent(Refused):
+    """There is no guard of ours on a machine that answers: it was never prepared, or only by half, or left by half."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__("guard.absent", where=machine, machine=machine)
+
+
 class Lease(msgspec.Struct, frozen=True):
     """The right to change a machine for a while; ``token`` fences off everybody who had it before."""
 
@@ -40,8 +47,9 @@ class Lease(msgspec.Struct, frozen=True):
 class Guard:
     """The guard of one machine.
 
-    Every method may raise Refused (a lease is held by another, a token is stale, a commit is late), ActionFailed (the
-    machine said no; its reason is in the error), or Unreachable (the wire was cut: only looking again tells).
+    Every method may raise GuardAbsent, Refused (a lease is held by another, a token is stale, a commit is late),
+    ActionFailed (the machine said no; its reason is in the error), or Unreachable (the wire was cut: only looking again
+    tells).
     """
 
     def __init__(self, port: Port, path: str = GUARD) -> None:
@@ -229,7 +237,7 @@ class Guard:
             steps = say(f"harden.vendor.{family}") if find(f"harden.vendor.{family}") else "-"
             return Refused("harden.vendor", where=where, machine=where, steps=steps)
         if reason == "not-installed" or (not reason and (code == _NO_COMMAND or b"not found" in err)):
-            return Refused("guard.absent", where=where, machine=where)
+            return GuardAbsent(where)
         if code == _BAD_INPUT:
             return OurBug("guard.bad_input", where=where, machine=where, verb=verb, reason=told)
         if code == _REFUSED:

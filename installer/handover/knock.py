@@ -9,9 +9,9 @@ from fleet.base.event import Event, Kind, Listener
 from fleet.machine.login import Login, PasswordLogin
 from fleet.machine.ssh import SshPort
 from fleet.machine.target import Target
+from installer.bootstrap import NOT_TAKEN
 from installer.handover.operator import Operator
 
-_KEY_REFUSED = frozenset({"ssh.key_refused", "ssh.keys_off"})
 _PASSWORD_REFUSED = frozenset({"ssh.wrong_password", "ssh.passwords_off"})
 
 
@@ -44,7 +44,7 @@ class Knocker:
         Raises:
             ActionFailed: it opens the login (``handover.still_open``).
         """
-        knock = _Knock("handover.knock_key", "handover.still_open", _KEY_REFUSED)
+        knock = _Knock("handover.knock_key", "handover.still_open", NOT_TAKEN)
         return self._refused(knock, self._port.target, self._port.login)
 
     def password(self) -> str:

@@ -4,7 +4,6 @@ import time
 
 from fleet.base.clean import number
 from fleet.base.errors import ActionFailed
-from fleet.machine.guard import sentence
 from installer import remote
 from installer.detect import detect
 from installer.preflight import mends
@@ -35,10 +34,9 @@ class Clock:
                 (``clock.not_set``).
         """
         del say
-        ran, said = carried.run(machine.port, "host", "clock", str(round(time.time())))
+        ran, _ = carried.run(machine.port, "host", "clock", str(round(time.time())))
         if ran.code:
-            reason = sentence(said.get("reason", ""), said.get("detail", "")) or remote.last_words(ran)
-            raise ActionFailed("clock.not_set", where=machine.name, reason=reason)
+            raise ActionFailed("clock.not_set", where=machine.name, reason=remote.why(ran))
 
     def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
         """Do nothing: a time server that was switched on goes with the guard, in its uninstall; the time stays."""

@@ -45,9 +45,8 @@ class Daemon:
         was = hashlib.sha256(settings.content).hexdigest() if settings.content is not None else "-"
         ran = remote.run(machine.port, "daemon.sh", NOTES, was)
         if ran.code:
-            told = remote.answers(ran.out).get("reason") or remote.last_words(ran)
             key = "daemon.changed" if ran.code == _OTHERS else "daemon.not_valid"
-            raise Refused(key, where=machine.name, reason=told)
+            raise Refused(key, where=machine.name, reason=remote.why(ran))
         params: dict[str, object] = {"keys": ", ".join(keys)}
         say("step.daemon.written" if settings.content is None else "step.daemon.merged", params)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import templates
 from fleet.base.errors import ActionFailed, Refused
 from fleet.machine.guard import Guard as Calls
+from fleet.machine.guard import GuardAbsent
 from installer import remote
 from installer.detect import detect
 from installer.families import ground
@@ -55,9 +56,7 @@ class Guard:
         words = ("install", _digest(content), version("clawrack"), *settings)
         ran = remote.run(machine.port, "guard.sh", *words, timeout=120)
         if ran.code:
-            said = remote.answers(ran.out)
-            told = f"{said.get('reason', '')} {said.get('detail', '')}".strip() or remote.last_words(ran)
-            raise ActionFailed("guard.not_installed", where=machine.name, reason=told)
+            raise ActionFailed("guard.not_installed", where=machine.name, reason=remote.why(ran))
 
     def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
         """Take off agents, guard and everything that it made.
@@ -69,9 +68,7 @@ class Guard:
         tell("begun", "unprepare.guard", {})
         try:
             said = Calls(machine.port).uninstall(removal.fate, removal.lease)
-        except Refused as error:
-            if error.key != "guard.absent":
-                raise
+        except GuardAbsent:
             # a machine that was half prepared, or is half removed: its clock comes before its guard
             carried.run(machine.port, "host", "undo")
             machine.port.run(("rm", "-rf", NOTES, BROUGHT), root=True)

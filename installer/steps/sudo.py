@@ -30,9 +30,7 @@ class Sudo:
         del say
         ran = machine.port.run((GUARD, "sudoer", machine.facts.get("user")), root=True)
         if ran.code:
-            said = remote.answers(ran.out)
-            told = f"{said.get('reason', '')} {said.get('detail', '')}".strip() or remote.last_words(ran)
-            raise ActionFailed("sudo.drop_in", where=machine.name, reason=told)
+            raise ActionFailed("sudo.drop_in", where=machine.name, reason=remote.why(ran))
 
     def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
         """Do nothing: the drop-in goes with the guard, in its uninstall."""

@@ -1,6 +1,7 @@
 """On a NAS: the maker's own engine answers. It is never installed, started or set by us: that is a person's click."""
 
 from fleet.base.errors import Refused
+from fleet.machine.guard import parse
 from installer import remote
 from installer.detect import detect
 from installer.families import ground, root_only, vendor
@@ -24,7 +25,7 @@ class Vendor:
         if ran.code == 0:
             return True
         name = family.name if family else ""
-        said = remote.answers(ran.out).get("said", "-")
+        said = parse(ran.out).get("said", "-")
         key = f"nas.engine.{name}" if ran.code == _ABSENT else "nas.engine_down"
         title, app = (family.title, family.engine) if family else ("", "")
         raise Refused(key, where=machine.name, system=title, app=app, reason=said)
