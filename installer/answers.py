@@ -1,4 +1,4 @@
-"""What a person tells the setup: on the command line, in the environment, in a file; and what it tells at the end.
+"""What a person tells the setup: on the command line, in the environment, in a file.
 
 A field of `Answers` is a flag (``--image-source``), a variable (``CLAWRACK_IMAGE_SOURCE``) and a key of an answers file
 (``image_source``), all by its name. The flag wins over the variable, the variable over the file.
@@ -14,7 +14,6 @@ import msgspec
 from fleet.base.errors import BadInput
 from fleet.base.secret import Secret
 from fleet.base.yaml import read
-from installer.receipt.form import Access, Changes, Consent
 
 Source = Literal["auto", "registry", "build"]
 Firewall = Literal["keep", "ssh-only", "off"]
@@ -194,44 +193,3 @@ def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Mappi
     """Return the answers: a flag that was given wins over a variable, and that over the file."""
     given = {name: value for name, value in flags.items() if value not in ("", None, False)}
     return Answers(**{**file, **from_environment(environment), **given})
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands at the end of a setup.
-
-    Attributes:
-        changed: whether anything was done; a second run changes nothing, and sends no message.
-        question: the message that was sent to the agent.
-        answer: what it answered.
-        seconds: from the message to the answer.
-        talk, stop, remove, leave: the commands to talk to it, stop it, remove it, and remove clawrack from the machine.
-        beside: the machine's other agents, with kind and version, where the receipt is the machine's.
-        image: that it runs, by digest or by our own name and recipe.
-        vendor: whose model answers; empty for the practice model.
-        country: in which it answers (ISO 3166, two letters), as the provider's own data says; empty where unknown.
-        access: who may still log in; None before the machine was handed over.
-        changes: what is on the device; None likewise.
-        consent: what the owner agreed to; None where nobody was asked.
-    """
-
-    agent: str
-    kind: str
-    version: str
-    machine: str
-    address: str
-    model: str
-    changed: bool
-    question: str = ""
-    answer: str = ""
-    seconds: float = 0.0
-    talk: str
-    stop: str
-    remove: str
-    leave: str
-    beside: tuple[str, ...] = ()
-    image: str = ""
-    vendor: str = ""
-    country: str = ""
-    access: Access | None = None
-    changes: Changes | None = None
-    consent: Consent | None = None

@@ -22,7 +22,7 @@ from fleet.meter import outdated
 from fleet.model import Agent, Wish, free_page
 from fleet.views import KeyView
 from installer import again
-from installer.answers import Answers, Receipt
+from installer.answers import Answers
 from installer.detect import detect
 from installer.detect.doubts import said
 from installer.facts import Facts
@@ -31,6 +31,7 @@ from installer.lead import Lead, Looked, Tools, part
 from installer.model_key import Chosen
 from installer.provision import prepare
 from installer.reach import Reached
+from installer.receipt.form import Receipt
 from installer.rootkey import ROOT
 from installer.wizard.interview import Interview
 

@@ -18,8 +18,9 @@ from msgspec import structs
 from fleet.base.errors import BadInput, ClawrackError
 from fleet.base.event import Event, Listener
 from fleet.machine.many import many
-from installer.answers import Answers, Receipt
+from installer.answers import Answers
 from installer.lead import Lead, Looked, Tools
+from installer.receipt.form import Receipt
 from installer.setup import carry_out
 from installer.wizard.interview import Interview
 

@@ -22,7 +22,7 @@ from installer.receipt.form import Way
 
 if TYPE_CHECKING:
     from fleet.model import Machine
-    from installer.answers import Receipt
+    from installer.receipt.form import Receipt
 
 LoginOption = Annotated[str, typer.Option("--login", metavar="USER")]
 HowOption = Annotated[Way | None, typer.Option("--way", metavar="rotate|off|remove|never")]

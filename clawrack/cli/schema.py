@@ -31,11 +31,11 @@ from fleet.logs import LogLine
 from fleet.schema import Schema, bare, document
 from fleet.talk import Answer
 from fleet.views import AgentView, KeyView, MachineView, PageView, Result, Status, UsageRow
-from installer.answers import Receipt
 from installer.booth.sheet import Sheet
 from installer.booth.view import TicketView
 from installer.cloudinit import Made
 from installer.detect.verdict import Recognised
+from installer.receipt.form import Receipt
 from installer.several import Result as Setup
 
 app = lone()

@@ -16,7 +16,8 @@ from clawrack.cli.frame import Verb, lone
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed, Interrupted, Refused
 from fleet.base.words import say
-from installer.answers import Answers, Firewall, Receipt, Source, from_file, gather, variable
+from installer.answers import Answers, Firewall, Source, from_file, gather, variable
+from installer.receipt.form import Receipt
 from installer.wizard.interview import Interview
 
 app = lone()

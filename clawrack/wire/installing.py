@@ -11,10 +11,11 @@ from fleet.model import HERE
 from fleet.site import held
 
 if TYPE_CHECKING:
-    from installer.answers import Answers, Receipt
+    from installer.answers import Answers
     from installer.facts import Facts
     from installer.lead import Tools
     from installer.reach import Reached
+    from installer.receipt.form import Receipt
     from installer.several import Result
     from installer.wizard.draft import Draft
     from installer.wizard.interview import Interview

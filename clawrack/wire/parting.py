@@ -9,8 +9,8 @@ from fleet.model import Machine
 
 if TYPE_CHECKING:
     from fleet.base.secret import Secret
-    from installer.answers import Receipt
     from installer.handover import Parting
+    from installer.receipt.form import Receipt
 from clawrack.wire.fleet import open_fleet
 from clawrack.wire.identity import controller, pins
 from clawrack.wire.ports import doors, port_of, target_of

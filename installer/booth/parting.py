@@ -13,11 +13,10 @@ from fleet.base.secret import Secret
 from fleet.machine.port import Port
 from fleet.machine.ssh import SshPort
 from fleet.model import Machine
-from installer.answers import Receipt
 from installer.booth.work import There, Told
 from installer.handover import Handed, Operator, hand_over, prove
 from installer.handover import Parting as Terms
-from installer.receipt.form import Changes, Consent
+from installer.receipt.form import Changes, Consent, Receipt
 from installer.receipt.paper import handed, paper
 
 OWNER = "clawrack-agent"

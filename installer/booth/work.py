@@ -22,7 +22,7 @@ from fleet.machine import hostkey
 from fleet.machine.hostkey import HostKey
 from fleet.machine.target import Target, parse
 from fleet.model import PRACTICE, Machine
-from installer.answers import Answers, Receipt, Source
+from installer.answers import Answers, Source
 from installer.booth.codes import COMMAND, device_code, same_device
 from installer.booth.desk import Agreed, Chose, Ends, Looked
 from installer.booth.talk import Talk
@@ -35,7 +35,7 @@ from installer.lead import Tools
 from installer.model_key import Chooser
 from installer.preflight import judge, need_of, refuse
 from installer.reach import Reached as Met
-from installer.receipt.form import Consent
+from installer.receipt.form import Consent, Receipt
 from installer.setup import setup
 from installer.wizard.interview import Interview
 from installer.wizard.question import NO, YES, Question

@@ -11,11 +11,10 @@ from fleet.base.event import Listener
 from fleet.machine.ssh import SshPort
 from fleet.model import Agent, Machine, Wish
 from fleet.views import KeyView
-from installer.answers import Receipt
 from installer.handover.operator import Operator, Parting
 from installer.handover.over import Handed, hand_over, prove
 from installer.handover.traces import Traces
-from installer.receipt.form import Changes
+from installer.receipt.form import Changes, Receipt
 from installer.receipt.paper import handed
 
 

@@ -1,4 +1,4 @@
-"""What a receipt tells beside the setup itself: who may still log in, what was agreed to, what is on the device."""
+"""What a receipt tells: what was set up, who may still log in, what was agreed to, what is on the device."""
 
 from typing import Literal
 
@@ -58,3 +58,44 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     docker: str = ""
     command: str = ""
     data: str = ""
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands at the end of a setup.
+
+    Attributes:
+        changed: whether anything was done; a second run changes nothing, and sends no message.
+        question: the message that was sent to the agent.
+        answer: what it answered.
+        seconds: from the message to the answer.
+        talk, stop, remove, leave: the commands to talk to it, stop it, remove it, and remove clawrack from the machine.
+        beside: the machine's other agents, with kind and version, where the receipt is the machine's.
+        image: that it runs, by digest or by our own name and recipe.
+        vendor: whose model answers; empty for the practice model.
+        country: in which it answers (ISO 3166, two letters), as the provider's own data says; empty where unknown.
+        access: who may still log in; None before the machine was handed over.
+        changes: what is on the device; None likewise.
+        consent: what the owner agreed to; None where nobody was asked.
+    """
+
+    agent: str
+    kind: str
+    version: str
+    machine: str
+    address: str
+    model: str
+    changed: bool
+    question: str = ""
+    answer: str = ""
+    seconds: float = 0.0
+    talk: str
+    stop: str
+    remove: str
+    leave: str
+    beside: tuple[str, ...] = ()
+    image: str = ""
+    vendor: str = ""
+    country: str = ""
+    access: Access | None = None
+    changes: Changes | None = None
+    consent: Consent | None = None

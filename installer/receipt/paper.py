@@ -9,8 +9,7 @@ from msgspec import structs
 from fleet.base.cells import wrap
 from fleet.base.clean import line
 from fleet.base.words import find, say
-from installer.answers import Receipt
-from installer.receipt.form import Access, Changes, Consent
+from installer.receipt.form import Access, Changes, Consent, Receipt
 from installer.receipt.square import square
 
 COLUMNS = 80

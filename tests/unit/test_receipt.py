@@ -12,8 +12,7 @@ from msgspec import structs
 
 from fleet.base import words
 from fleet.base.cells import width
-from installer.answers import Receipt
-from installer.receipt.form import Access, Changes, Consent, Key, Password
+from installer.receipt.form import Access, Changes, Consent, Key, Password, Receipt
 from installer.receipt.paper import handed, paper
 from installer.receipt.square import QUIET, square
 
