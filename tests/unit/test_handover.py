@@ -137,8 +137,8 @@ def command(
     (folder / "it").write_text(script, encoding="utf-8")
     environment = {"PATH": f"{folder}:/usr/bin:/bin", "LANG": lang, "TERM": "xterm"}
     return subprocess.run(
-        [*shell, str(folder / "it"), *typed], capture_output=True, text=True, check=False, env=environment, timeout=30,
-        stdin=subprocess.DEVNULL,
+        [*shell, str(folder / "it"), *typed], capture_output=True, text=True, errors="replace", check=False,
+        env=environment, timeout=30, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
 
@@ -185,6 +185,35 @@ def test_used_tokens_are_rows_and_what_is_open_is_none(shell: list[str], tmp_pat
         "2026-11-21  a  main: 3 calls, 12 tokens in, 34 out",
         "2026-11-22  a  main: 3 calls, 12 tokens in, 34 out",
     ]
+
+
+HOSTILE = b"a\x1b]0;x\x07\r\xc2\x9b2J\xc2\xc2\x9b\x9b\xc2\x1b\x9b\x7f\xe2\x80\xae \xe5\xa5\xbd\tb\n c"
+TERMINAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 8])
+def test_what_the_agent_writes_itself_cannot_take_the_owners_terminal(
+    shell: list[str], tmp_path: Path, code: int
+) -> None:
+    (tmp_path / "hostile").write_bytes(HOSTILE)
+    (tmp_path / "refusal").write_bytes(b"reason=held\xc2\x9b\ndetail=" + HOSTILE + b"\n")
+    said = f"cat '{tmp_path}/{'refusal' if code else 'hostile'}'"
+    guard = f"case $1 in look) printf '{LOOK}\\n' ;; *) cat >/dev/null; {said}; {said} >&2; exit {code} ;; esac"
+    done = command(tmp_path, shell, "ask", "a", "hello", guard=guard)
+    assert TERMINAL.findall(done.stdout + done.stderr) == []
+    assert "好\tb" in done.stdout + done.stderr
+    if code == 0:
+        assert (done.returncode, done.stdout.endswith("好\tb\n c\n")) == (0, True)
+    else:  # `reason=` counts where the guard says it, and nowhere else
+        assert ("Another controller" in done.stderr, done.returncode, done.stdout) == (code == 3, 5, "")
+
+
+def test_an_answer_is_shown_as_it_is_and_one_without_end_ends(shell: list[str], tmp_path: Path) -> None:
+    guard = f"case $1 in look) printf '{LOOK}\\n' ;; *) cat ;; esac"
+    done = command(tmp_path, shell, "ask", "a", "one\n\ntwo %s \\ 好 3\n", guard=guard)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "one\n\ntwo %s \\ 好 3\n", "")
+    done = command(tmp_path, shell, "ask", "a", "x", guard=f"case $1 in look) printf '{LOOK}\\n' ;; *) yes ;; esac")
+    assert (done.returncode, done.stdout) == (5, "")
 
 
 def test_words_that_mean_nothing_change_nothing(shell: list[str], tmp_path: Path) -> None:
