@@ -16,7 +16,7 @@ import msgspec
 from fleet.actions import AnyAction
 from fleet.base import formats
 from fleet.base.clean import line
-from fleet.base.disk import append
+from fleet.base.disk import append, locked, replace
 from fleet.base.errors import ClawrackError, StateDamaged, Unreachable
 
 FORMAT = formats.FORMATS["journal"]
@@ -93,6 +93,21 @@ def read(path: Path) -> list[Entry]:
         except msgspec.MsgspecError as error:
             raise StateDamaged("journal.damaged", where=f"{path}:{number}", file=path) from error
     return entries
+
+
+def forget(path: Path, machine: str) -> None:
+    """Write a journal anew without a machine's actions, and without how they ended.
+
+    Raises:
+        StateDamaged: it is not whole; it is left as it is.
+        Refused: another clawrack is at the same, or a newer one wrote it.
+    """
+    with locked(path.parent / "locks" / ".journal"):
+        entries = read(path)
+        gone = {(one.run, one.n) for one in entries if one.action and one.action.machine == machine}
+        if gone:
+            kept = (one for one in entries if (one.run, one.n) not in gone)
+            replace(path, b"".join(msgspec.json.encode(one) + b"\n" for one in kept))
 
 
 def unfinished(entries: list[Entry]) -> list[Entry]:

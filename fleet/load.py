@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from fleet import twins
 from fleet.base import formats
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput
@@ -81,9 +82,13 @@ def save_agent(folder: Path, name: str, agent: Agent) -> None:
     _save(folder / "agents" / f"{name}.yaml", agent)
 
 
-def forget_machine(folder: Path, name: str) -> None:
-    """Remove machines/NAME.yaml."""
+def forget_machine(folder: Path, name: str, wish: Wish) -> None:
+    """Remove machines/NAME.yaml, the files of its agents as the wish has them, and what was noticed of a copy."""
+    for agent, found in wish.agents.items():
+        if found.machine == name:
+            forget_agent(folder, agent)
     (folder / "machines" / f"{name}.yaml").unlink(missing_ok=True)
+    twins.drop(folder, name)
 
 
 def forget_agent(folder: Path, name: str) -> None:

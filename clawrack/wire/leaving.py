@@ -4,12 +4,13 @@ import dataclasses
 import getpass
 from typing import TYPE_CHECKING
 
-from fleet import load
+from fleet import load, twins
 from fleet.base import places
 from fleet.base.disk import replace
-from fleet.base.errors import ClawrackError, Refused
+from fleet.base.errors import ClawrackError
 from fleet.base.event import Event, Listener
 from fleet.leaving import Leaving
+from fleet.machine.guard import GuardAbsent
 from fleet.machine.local import LocalPort
 from fleet.machine.port import Port
 from fleet.model import Machine
@@ -25,7 +26,11 @@ def leave_machine(name: str, machine: Machine, leaving: Leaving, listen: Listene
     """Take everything of ours off a machine; our key goes last, and then its host key is nobody's business any more.
 
     A mark on this computer says that it was begun: run again after it was cut off, it knows why it is not let in.
+
+    Raises:
+        Refused: a person has to say first which of two machines it is; a ClawrackError where it could not be left.
     """
+    twins.check(load.default_folder(), name, machine)
     mark = places.state() / "leaving" / name
     begun = mark.exists()
     replace(mark, b"")
@@ -40,11 +45,11 @@ def leave_machine(name: str, machine: Machine, leaving: Leaving, listen: Listene
             withdraw(port_of(name, machine), controller_key())
     if not machine.local:
         pins().forget(name)
-    _leave_gates(name, machine, listen)
+    leave_gates(name, machine, listen)
     mark.unlink(missing_ok=True)
 
 
-def _leave_gates(name: str, machine: Machine, listen: Listener) -> None:
+def leave_gates(name: str, machine: Machine, listen: Listener) -> None:
     """Take our key off the jump hosts that nobody else of the fleet is behind, the last of them first."""
     if not machine.jump:
         return
@@ -76,9 +81,7 @@ def _unprepare(port: Port, key: "ControllerKey | None", leaving: Leaving, listen
     try:
         with held(port, controller()) as site:
             unprepare(port, dataclasses.replace(removal, lease=site.lease), listen)
-    except Refused as error:
-        if error.key != "guard.absent":
-            raise
+    except GuardAbsent:
         unprepare(port, removal, listen)  # half prepared, or half removed already
 
 

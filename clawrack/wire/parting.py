@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from fleet import twins
 from fleet.base import places
 from fleet.base.errors import Refused
 from fleet.base.event import Listener
+from fleet.machine.port import Port
 from fleet.model import Machine
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from installer.receipt.form import Receipt
 from clawrack.wire.fleet import open_fleet
 from clawrack.wire.identity import controller, pins
+from clawrack.wire.leaving import leave_gates
 from clawrack.wire.ports import doors, port_of, target_of
 
 
@@ -38,8 +41,13 @@ def hand_over(name: str, parting: "Parting", known: "Secret | None", login: str,
             raise Refused("handover.not_ours", where=name, machine=name)
         return Operator(holder=controller(), host_key=host_key, password=known, login=login)
 
+    def port(name: str, machine: Machine) -> Port:
+        twins.check(fleet.folder, name, machine)
+        return port_of(name, machine)
+
     traces = Traces(fleet.folder, places.state(), pins())
-    return whole.handed_over(name, parting, whole.Hands(fleet.wish(), port_of, operator, fleet.key_of, traces), listen)
+    hands = whole.Hands(fleet.wish(), port, operator, fleet.key_of, traces, leave_gates)
+    return whole.handed_over(name, parting, hands, listen)
 
 
 def claim(name: str, at: str, listen: Listener, *, gone: bool) -> None:

@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from fleet import apply as applying
-from fleet import load, talk, tombs, twins
+from fleet import load, talk, tombs
 from fleet.actions import AnyAction, Remove, Restart, Start, Stop
 from fleet.api.looks import Looks
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
@@ -175,7 +175,7 @@ class Acts(Looks):
 
         Raises:
             BadInput: there is no such machine.
-            Refused: others are reached through it.
+            Refused: others are reached through it; a person has to say first which of two machines it is.
             Unreachable: it does not answer; it stays in the folder.
         """
         wish = self.wish()
@@ -187,14 +187,7 @@ class Acts(Looks):
             if tombs.seems_dead(error):
                 raise Unreachable("leave.silent", where=name, machine=name, reason=error.part("what")) from error
             raise
-        self._forget(name, wish)
-
-    def _forget(self, name: str, wish: Wish) -> None:
-        for agent, found in wish.agents.items():
-            if found.machine == name:
-                load.forget_agent(self.folder, agent)
-        load.forget_machine(self.folder, name)
-        twins.drop(self.folder, name)
+        load.forget_machine(self.folder, name, wish)
 
     def forget_machine(self, name: str) -> tombs.Tomb:
         """Take a machine that is dead for good, and its agents, out of the folder; a tombstone waits for its return.
@@ -209,7 +202,7 @@ class Acts(Looks):
             raise Refused("tomb.answers", where=name, machine=name)
         agents = [agent for agent, found in wish.agents.items() if found.machine == name]
         tomb = tombs.bury(self.folder, name, machine, agents, self.graves.key_of(name, machine))
-        self._forget(name, wish)
+        load.forget_machine(self.folder, name, wish)
         self.graves.drop(name)
         return tomb
 

@@ -28,6 +28,7 @@ class Hands:
         operator: returns whoever set the machine up.
         key: returns what may be shown of the key that an agent's calls go by (machine, agent); None where it practises.
         traces: what this controller has of it.
+        leave_gates: takes our key off the jump hosts before it (machine) that nobody else is behind.
     """
 
     wish: Wish
@@ -35,6 +36,7 @@ class Hands:
     operator: Callable[[str, Machine], Operator]
     key: Callable[[str, str], KeyView | None]
     traces: Traces
+    leave_gates: Callable[[str, Machine, Listener], None]
 
 
 def handed_over(name: str, parting: Parting, hands: Hands, listen: Listener) -> Receipt:
@@ -70,6 +72,7 @@ def handed_over(name: str, parting: Parting, hands: Hands, listen: Listener) -> 
     receipt = handed(plain, found.access, found.changes)
     if found.access.key == "removed":
         hands.traces.forget(name, hands.wish)
+        hands.leave_gates(name, machine, listen)
     return receipt
 
 

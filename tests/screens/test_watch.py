@@ -227,7 +227,7 @@ def test_the_folder_is_followed(tmp_path: Path) -> None:
         heard = ear.until(lambda heard: count(heard, Told, "new") > 0)
         last = [one for one in heard if isinstance(one, Wished)][-1]
         assert {one.name: one.address for one in last.machines} == {"box": "here", "new": "10.0.0.9:2222"}
-        load.forget_machine(tmp_path, "box")
+        load.forget_machine(tmp_path, "box", load.load(tmp_path))
         ear.until(lambda heard: len([one for one in heard if isinstance(one, Wished)][-1].machines) == 1)
         told = count(ear.listen(), Told, "box")
         ear.until(lambda heard: count(heard, Told, "new") > 10)

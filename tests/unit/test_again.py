@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from clawrack.wire import Ports
-from fleet import observe, twins
+from clawrack.wire import Ports, hand_over, open_fleet
+from fleet import load, observe, twins
 from fleet.base.errors import BadInput, Refused
+from fleet.base.event import ignore
 from fleet.model import Machine, Seen, SeenMachine, Wish
 from installer.again import is_copy, kept
 from installer.detect.again import Again
 from installer.facts import Facts
+from installer.handover import Parting
 
 BOX = Machine(address="10.0.0.5")
 THERE = Machine(address="10.0.0.9", port=2222, user="op", jump="me@gate")
@@ -94,3 +96,22 @@ def test_one_id_on_two_machines_is_told_of_both() -> None:
 def test_the_numbers_of_the_hardware_are_kept_in_one_order() -> None:
     facts = Facts({"id.mac.eth0": "b", "id.board_serial": "a", "uname_s": "Linux"})
     assert kept(facts) == ("board_serial=a", "mac.eth0=b")
+
+
+@pytest.mark.parametrize("verb", ["remove", "handover"])
+def test_a_machine_with_a_copy_is_neither_removed_nor_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setenv("CLAWRACK_FLEET", str(tmp_path / "fleet"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    fleet = open_fleet()
+    load.save_machine(fleet.folder, "box", BOX)
+    twins.note(fleet.folder, "box", THERE, KEY, ())
+    acts = {
+        "remove": lambda: fleet.remove_machine("box", keep_state=False),
+        "handover": lambda: hand_over("box", Parting(way="off"), None, "", ignore),
+    }
+    with pytest.raises(Refused) as error:
+        acts[verb]()
+    assert error.value.key == "twin.stopped"
+    assert (list(load.load(fleet.folder).machines), list((tmp_path / "state").glob("*ing/*"))) == (["box"], [])
