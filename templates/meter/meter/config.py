@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from .caps import Caps, parse_caps
+from .fields import fields_of, matching
 from .routes import Kinds, Route
 
 VERSION = 1
@@ -78,9 +79,9 @@ def parse_agent(name: str, content: bytes) -> Agent:
     once = entry.get("once")
     return Agent(
         name=name,
-        key_sha256=_matching(_SHA256, entry, "key_sha256"),
+        key_sha256=matching(_SHA256, entry, "key_sha256"),
         subnet=_network(entry.get("subnet")),
-        route=_matching(_NAME, entry, "route"),
+        route=matching(_NAME, entry, "route"),
         once=None if once is None else _once(once),
     )
 
@@ -131,7 +132,7 @@ def parse_route(name: str, content: bytes, kinds: Kinds) -> Route:
 def _route(name: str, value: object, kinds: Kinds) -> Route:
     if not _NAME.fullmatch(name):
         raise ValueError(f"routes: {name!r} is not a name for a route")
-    entry = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    entry = fields_of(value)
     make = kinds.get(str(entry.get("kind")))
     if make is None:
         raise ValueError(f"routes.{name}.kind: this meter knows {', '.join(sorted(kinds))}")
@@ -145,7 +146,7 @@ def _once(value: object) -> Once:
     if not isinstance(value, dict) or cast("dict[str, object]", value).keys() != {"route", "id"}:
         raise ValueError("once: not an object of route and id")
     entry = cast("dict[str, object]", value)
-    return Once(_matching(_NAME, entry, "route"), _matching(_ONCE_ID, entry, "id"))
+    return Once(matching(_NAME, entry, "route"), matching(_ONCE_ID, entry, "id"))
 
 
 def _network(value: object) -> Network:
@@ -153,13 +154,6 @@ def _network(value: object) -> Network:
         return ipaddress.ip_network(str(value))
     except ValueError as error:
         raise ValueError(f"subnet: {error}") from error
-
-
-def _matching(pattern: re.Pattern[str], entry: Mapping[str, object], field: str) -> str:
-    value = entry.get(field)
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ValueError(f"{field}: missing or malformed")
-    return value
 
 
 def _object(content: bytes, known: set[str] | None) -> dict[str, object]:

@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, cast, get_args
 
+from .fields import fields_of
+
 Meaning = Literal[
     "wrong-key", "no-money", "no-permission", "blocked-country", "throttled", "no-model", "trouble", "this-call"
 ]
@@ -85,7 +87,7 @@ def parse_rules(value: object) -> tuple[Rule, ...]:
 
 
 def _rule(value: object) -> Rule:
-    entry = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    entry = fields_of(value)
     means, status = entry.get("means"), entry.get("status", 0)
     code, said = entry.get("code", ""), entry.get("said", "")
     strange = entry.keys() - {"means", "status", "code", "said"}
@@ -102,13 +104,9 @@ def _codes(body: bytes) -> Iterator[str]:
     except (ValueError, RecursionError):
         return
     first: object = cast("list[object]", value)[0] if isinstance(value, list) and value else cast("object", value)
-    top = _fields(first)  # Gemini's own style wraps its error in a list
-    for fields in (top, _fields(top.get("error")), _fields(top.get("base_resp"))):
+    top = fields_of(first)  # Gemini's own style wraps its error in a list
+    for fields in (top, fields_of(top.get("error")), fields_of(top.get("base_resp"))):
         for name in ("code", "type", "status", "status_code"):
             said = fields.get(name)
             if isinstance(said, str) or (isinstance(said, int) and not isinstance(said, bool)):
                 yield str(said)
-
-
-def _fields(value: object) -> dict[str, object]:
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
