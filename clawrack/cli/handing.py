@@ -1,24 +1,24 @@
 """``machine handover``: the machine becomes its owner's, and whoever set it up has nothing of it any more."""
 
 import shlex
-import sys
 from dataclasses import dataclass
-from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from clawrack.cli import show
-from clawrack.cli.asking import at_terminal, piped_secret, prompting, sure, typed
+from clawrack.cli.asking import piped_secret, sure
 from clawrack.cli.common import here, listening, open_fleet
-from clawrack.cli.terminal import terminal
+from clawrack.cli.faces import face
 from fleet import near
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput, Refused, Unreachable
 from fleet.base.secret import Secret
 from fleet.base.words import language, say
 from installer.receipt.form import Way
+from installer.wizard.interview import Interview
+from installer.wizard.question import Option, Question
 
 if TYPE_CHECKING:
     from fleet.model import Machine
@@ -59,8 +59,7 @@ def run(asked: Typed) -> None:
     """
     machine = _checked(asked)
     sure(asked.name, "question.handover", asked.again, yes=asked.yes)
-    way = asked.way or _way(asked, machine)
-    known, new = _passwords(asked, machine, way)
+    way, known, new = _terms(asked, machine)
     from clawrack import wire  # noqa: PLC0415 - all that a machine is reached by; a help page does not wait for it
     from installer.handover import Parting  # noqa: PLC0415 - likewise
 
@@ -84,48 +83,37 @@ def _checked(asked: Typed) -> "Machine":
     return machine
 
 
-def _user(asked: Typed, machine: "Machine") -> str:
-    return asked.login or machine.user
+def _terms(asked: Typed, machine: "Machine") -> tuple[Way, Secret | None, Secret | None]:
+    """Return what becomes of the password, the one that is known here, and the one that the owner typed.
+
+    Nothing is changed before all of them are answered.
+    """
+    user = asked.login or machine.user
+    there = None if asked.json or asked.password_stdin else face()
+    if there:
+        asks = Interview(there)
+        return asks.lead(lambda: _asked(asked, asks, user))
+    if not asked.way:
+        raise BadInput("handover.choose", where=asked.name, machine=asked.name, user=user)
+    if not asked.password_stdin or asked.way == "never":
+        return asked.way, None, None
+    return asked.way, piped_secret(), piped_secret() if asked.way == "rotate" else None
 
 
-def _way(asked: Typed, machine: "Machine") -> Way:
-    """Have a person say what becomes of the password."""
-    if asked.json or asked.password_stdin or not at_terminal():
-        raise BadInput("handover.choose", where=asked.name, machine=asked.name, user=_user(asked, machine))
-    to = terminal(sys.stderr)
-    to.paragraphs(*(say(f"question.way.{way}") for way in _WAYS))
-    answer = typed(say("question.way", user=_user(asked, machine), machine=asked.name))
-    if answer not in {"1", "2", "3", "4"}:
-        raise BadInput("handover.choose", where=asked.name, machine=asked.name, user=_user(asked, machine))
-    return _WAYS[int(answer) - 1]
+def _asked(asked: Typed, asks: Interview, user: str) -> tuple[Way, Secret | None, Secret | None]:
+    told = {"user": user, "machine": asked.name}
 
+    def hidden(question: str) -> Secret | None:
+        answer = asks.secret(Question(id=question, form="secret", params=told))
+        return answer if answer.reveal() else None
 
-def _passwords(asked: Typed, machine: "Machine", way: Way) -> tuple[Secret | None, Secret | None]:
-    """Return the password that is known here, and the one that the owner typed, before anything is changed."""
-    if way == "never":
-        return None, None
-    if asked.password_stdin:
-        return piped_secret(), piped_secret() if way == "rotate" else None
-    if asked.json or not at_terminal():
-        return None, None
-    user = _user(asked, machine)
-    known = _hidden("question.known_password", user)
-    if way != "rotate":
-        return known, None
-    new = _hidden("question.new_password", user)
-    if new != _hidden("question.new_again", user):
+    options = tuple(Option(way, say(f"wizard.way.{way}")) for way in _WAYS)
+    way = asked.way or cast("Way", asks.ask(Question(id="way", form="choice", options=options, params=told)))
+    known = None if way == "never" else hidden("known_password")
+    new = hidden("new_password") if way == "rotate" else None
+    if way == "rotate" and new != hidden("new_again"):
         raise BadInput("question.not_alike", where=asked.name, machine=asked.name)
-    return known, new
-
-
-def _hidden(key: str, user: str) -> Secret | None:
-    """Return what a person types without being shown; None for nothing."""
-    with prompting():
-        try:
-            answer = getpass(f"{say(key, user=user)} ")
-        except EOFError as error:
-            raise KeyboardInterrupt from error
-    return Secret(answer) if answer else None
+    return way, known, new
 
 
 def _tell(receipt: "Receipt", asked: Typed) -> None:

@@ -192,10 +192,11 @@ def test_the_owner_asks_stops_and_starts_with_the_command_on_the_device(machine:
 
 def test_a_login_made_only_for_the_installation_goes_as_a_whole(machine: Machine, controller: Controller) -> None:
     name = set_up(machine, controller, "booth", OTHER)
-    with controller.at_terminal("machine", "handover", name, rows=90) as terminal:
+    more = {"PROMPT_TOOLKIT_NO_CPR": "1"}
+    with controller.at_terminal("machine", "handover", name, rows=90, more=more) as terminal:
         terminal.sees("Type its name")
         terminal.press(f"{name}\r")
-        terminal.sees("Its number")
+        terminal.sees("What becomes of the password of booth")
         terminal.press("3\r")
         terminal.sees("that you know")
         terminal.press(f"{OTHER}\r")
