@@ -122,7 +122,7 @@ def _day(keep: "Keep", path: Path, kind: str, at_once: int | None, bundle: str, 
     finally:
         running.close()
     _print_sheet(sheet(_today(), keep.rows(_today())), as_json=as_json)
-    if any(ticket.state == "failed" for ticket in tickets):
+    if any(ticket.state == "failed" or ticket.cause == "left-behind" for ticket in tickets):
         raise typer.Exit(ActionFailed.exit_code)
 
 

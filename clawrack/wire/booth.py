@@ -13,10 +13,12 @@ from fleet.model import Machine
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from fleet.machine.hostkey import HostKey
+    from fleet.machine.target import Target
     from installer.booth.keep import Keep
     from installer.booth.talk import Talk
     from installer.booth.work import Ground
-from clawrack.wire.identity import controller
+from clawrack.wire.identity import controller, pins
 from clawrack.wire.installing import setup_tools
 from clawrack.wire.leaving import leave_machine
 from clawrack.wire.ports import port_of
@@ -42,13 +44,18 @@ def booth_keep() -> "Keep":
 
 def booth_ground(talk: "Talk") -> "Ground":
     """Return what a ticket's process stands on: a controller of its own, in the folders that it was started with."""
-    from installer.booth import parting, work  # noqa: PLC0415 - only one command needs it
+    from fleet.machine.pins import Unknown  # noqa: PLC0415 - only one command needs it
+    from installer.booth import parting, work  # noqa: PLC0415 - likewise
 
     def leave(name: str, machine: Machine, listen: Listener) -> None:
         leave_machine(name, machine, Leaving(keep=False, docker=machine.user == "root"), listen)
+
+    def stayed(target: "Target", shown: "HostKey") -> bool:
+        return not isinstance(pins().judge("", target, shown), Unknown)  # it is pinned before anything is written
 
     def port(name: str, machine: Machine) -> Port:
         return port_of(name, machine)
 
     noted = places.state() / "receipt.json"
-    return work.Ground(setup_tools(), leave, parting.Parting(controller(), port, talk.task.order.language, noted))
+    last = parting.Parting(controller(), port, talk.task.order.language, noted)
+    return work.Ground(setup_tools(), leave, stayed, last)

@@ -173,7 +173,7 @@ def gone(ticket: Ticket, last: Ends | None, why: str, now: float, *, parked: boo
     if last is None:
         return laid_by(ticket, "parked" if parked else "interrupted", "", now)
     if last.fate == "done":
-        return structs.replace(moved(ticket, "done", now), receipt=last.receipt)
+        return structs.replace(moved(ticket, "done", now), receipt=last.receipt, cause="", why="")
     if last.fate == "cleared":
         return structs.replace(moved(ticket, "failed", now), cause=_kept_cause(ticket))
     if last.cause in FINAL and not ticket.touched:

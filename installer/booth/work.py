@@ -19,6 +19,7 @@ from fleet.base.secret import Secret
 from fleet.base.words import say
 from fleet.kinds import kind
 from fleet.machine import hostkey
+from fleet.machine.guard import GUARD
 from fleet.machine.hostkey import HostKey
 from fleet.machine.target import Target, parse
 from fleet.model import PRACTICE, Machine
@@ -100,11 +101,13 @@ class Ground:
     Attributes:
         tools: of a setup.
         leave: takes everything of ours off a device.
+        stayed: tells whether something of this ticket may be on the device at an address that shows this host key.
         hand_over: the last act.
     """
 
     tools: Tools
     leave: Callable[[str, Machine, Listener], None]
+    stayed: Callable[[Target, HostKey], bool]
     hand_over: HandOver
 
 
@@ -125,6 +128,7 @@ def cause_of(error: ClawrackError) -> Cause:
         "hostkey.not_that_one": "another-device", "hostkey.changed": "another-device",
         "ssh.wrong_password": "wrong-password", "sudo.wrong_password": "wrong-password",
         "bootstrap.no_password": "no-password", "sudo.password_needed": "no-password",
+        "booth.has_agents": "unfit", "booth.not_cleared": "left-behind",
     }  # fmt: skip
     if error.key in sorts:
         return sorts[error.key]
@@ -176,19 +180,30 @@ class _Work:
         name, machine = next(iter(machines.items()))
         there = There(name, machine, target.user, shown, None, bool(self._order.key))
         receipt = self._ground.hand_over.proven(there, self._hear)
-        for state in WAY[1:-1] if receipt else ():
+        way = WAY if self._task.act == "take-back" else WAY[1:]  # that one was parked
+        for state in way[:-1] if receipt else ():
             self._talk.reached(state)
         return receipt
 
     def taken_back(self) -> Ends:
-        """Take everything of ours off the device; where our key does not open it, it has nothing of ours."""
-        shown = self._shown(parse(self._order.machine))
+        """Take everything of ours off the device; one that was handed over, and nobody saw it, is done.
+
+        Raises:
+            Refused: our key does not open it, though it may have something of ours (``booth.not_cleared``).
+        """
+        target = parse(self._order.machine)
+        shown = self._shown(target)
+        if self._task.parting and (receipt := self._parted(target, shown)):
+            return Ends("done", receipt=receipt)
+        if not self._ground.stayed(target, shown):
+            return Ends("cleared")  # stopped before anything was written there
         try:
-            there = self._ground.tools.reach(self._answers(shown), Interview(None))
+            ours = structs.replace(self._answers(shown), key=None)  # another key opening it says nothing of ours
+            there = self._ground.tools.reach(ours, Interview(None))
         except Refused as error:
             if error.key != "question.nobody":
                 raise
-            return Ends("cleared")
+            raise Refused("booth.not_cleared", where=self._order.machine, ticket=self._task.number) from error
         self._ground.leave(there.name, there.machine, self._hear)
         return Ends("cleared")
 
@@ -231,7 +246,8 @@ class _Work:
             self._same(self._task.marks, seen, shown)
         self._talk.say(Looked(device_code(shown), _what(facts), seen))
         problems = judge(facts, need_of(kind(self._order.kind)))
-        if not self._task.touched:  # what it needs, it may have got from us already
+        if not self._task.touched:  # what it needs, and the guard, it may have got from us already
+            _vacant(facts, there.name)
             refuse(problems, there.name)
         for problem in problems:
             self._hear(Event(kind="note", subject="", step=f"{problem.key}.what", params={**problem.params}))
@@ -358,6 +374,16 @@ class _Remembering:
         if self._complaints >= _PATIENCE:
             raise Refused("booth.not_taken", where=error.where, why=error.part("what"))
         self._talk.complain(error)
+
+
+def _vacant(facts: Facts, where: str) -> None:
+    """See that no agent is on the device: with a ticket that fails, all that is there would go.
+
+    Raises:
+        Refused: a guard is there (``booth.has_agents``).
+    """
+    if facts.has(GUARD):
+        raise Refused("booth.has_agents", where=where)
 
 
 def _what(facts: Facts) -> str:

@@ -339,3 +339,16 @@ def test_in_plain_lines_a_customer_who_says_no_is_told_so_and_nothing_of_theirs_
         assert "\x1b" not in desk.said.decode()
     assert typed(day.booth, "booth", "list", "--json")["tickets"] == []
     assert machine.sh("ls -d /var/lib/clawrack 2>/dev/null || true").text == ""
+
+
+def test_a_device_that_was_handed_over_is_no_other_ticket_s_and_its_agent_stays(day: Day, tmp_path: Path) -> None:
+    for name, secret in {"old": NEW, "new": NEW}.items():
+        (tmp_path / name).write_text(f"{secret}\n")
+    machine, keys = day.machines["laid-by"], "cat /root/.ssh/authorized_keys || true"
+    before = machine.sh(keys).text
+    desk = _run(day, _file(tmp_path, [_entry(day, "laid-by")]))
+    (told,) = desk.last().values()
+    assert (desk.process.returncode, told["state"], told["cause"]) == (5, "failed", "unfit"), told["why"]
+    assert machine.sh(keys).text == before
+    active = ("systemctl", "is-active", f"clawrack-agent@{tinykinds.NAME}")
+    assert machine.run(*active, check=False).text == "active"
