@@ -64,13 +64,13 @@ def set_(  # noqa: PLR0913 - all but the first are options
 ) -> None:
     """Check a key from the machine that will use it, and give it to that machine's meter."""
     from fleet import keys  # noqa: PLC0415 - a help page does not wait for it
-    from installer.model_key import Wanted, keyed, whose  # noqa: PLC0415 - likewise
+    from installer.model_key import Wanted, keyed  # noqa: PLC0415 - likewise
 
     fleet = open_fleet()
     name = _machine_of(fleet, machine)
     given = _given(api_key_file)
     if not provider:
-        provider = whose(given) if given else _named_first()
+        provider = _whose(given)
 
     def check(tried: "tuple[Way, ...]", model: str, key: Secret) -> "Checked":
         found = fleet.check_key(name, tried, key, model)
@@ -101,8 +101,16 @@ def _given(place: str) -> Secret | None:
     return Secret(told) if told else None
 
 
-def _named_first() -> str:
-    raise BadInput("keys.whose", like="-")
+def _whose(given: Secret | None) -> str:
+    """Return the provider that a key is of by its shape; here it is no option that would say so."""
+    from installer.model_key import whose  # noqa: PLC0415 - see `set_`
+
+    if given is None:
+        raise BadInput("keys.whose_set", like="-")
+    try:
+        return whose(given)
+    except BadInput as error:
+        raise BadInput("keys.whose_set", like=error.params["like"]) from error
 
 
 def _told(view: KeyView, found: "Checked", *, changed: bool) -> None:
