@@ -83,15 +83,6 @@ def harden(guard: Guard, lease: Lease, port: Port, seconds: int = TRIAL) -> Hard
     return Hardened(changed=True, kept=kept)
 
 
-def undo(guard: Guard, lease: Lease) -> bool:
-    """Let sshd take what it took before us; return whether anything had to be done.
-
-    Raises:
-        ActionFailed: sshd's files cannot be read any more; somebody changed them.
-    """
-    return guard.soften(lease)
-
-
 def _armed(port: SshPort, login: KeyLogin, seconds: int) -> tuple[str, ...]:
     """Return the words of ``arm``: who comes, from where to where as the machine sees it, and by which key."""
     ran = port.run(("printenv", "SSH_CONNECTION"))

@@ -102,11 +102,6 @@ def environment(ours: Mapping[str, str], home: Path, language: str) -> dict[str,
     }  # fmt: skip
 
 
-def words_of(error: ClawrackError) -> dict[str, str]:
-    """Return an error's values as texts, so that it can be told in another language elsewhere."""
-    return {name: str(value) for name, value in error.params.items()}
-
-
 def error_of(last: Ends) -> str:
     """Return what a child's last word tells of its error, in the language in use."""
     return str(ClawrackError(last.key, where=last.where, **last.params)) if last.key else ""

@@ -5,17 +5,14 @@ machine of that release.
 """
 
 import hashlib
-import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from fleet.base.errors import ActionFailed, Refused
 from fleet.images import sources as text
 from fleet.images.apt import Apt, sources_here
-from fleet.images.recipe import Architecture
 from fleet.images.tools import run
 from installer.offline import suites
 
@@ -152,9 +149,3 @@ def sha256_of(file: Path) -> str:
     """Return the checksum of a file's content, in hex digits."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def here() -> Architecture:
-    """Return this computer's architecture, in Docker's word; amd64 where there is no image for its own."""
-    names = {"x86_64": "amd64", "aarch64": "arm64"}
-    return cast("Architecture", names.get(platform.machine(), "amd64"))

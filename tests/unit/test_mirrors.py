@@ -81,16 +81,7 @@ def test_what_the_tests_came_to_is_told_in_a_few_words() -> None:
         ({"os.ID": "debian", "os.VERSION_CODENAME": "trixie"}, "debian", "trixie"),
         ({"os.ID": "ubuntu", "os.VERSION_CODENAME": "noble", "dpkg_arch": "amd64"}, "ubuntu", "noble"),
         ({"os.ID": "ubuntu", "os.UBUNTU_CODENAME": "noble", "dpkg_arch": "arm64"}, "ubuntu-ports", "noble"),
-        (
-            {
-                "os.ID": "linuxmint",
-                "os.ID_LIKE": "ubuntu debian",
-                "os.VERSION_CODENAME": "xia",
-                "os.UBUNTU_CODENAME": "noble",
-            },
-            "ubuntu",
-            "noble",
-        ),
+        (MINT, "ubuntu", "noble"),
         ({"os.ID": "kali", "os.ID_LIKE": "debian", "os.VERSION_CODENAME": "kali-rolling"}, "debian", ""),
         ({"os.ID": "fedora"}, "", ""),
     ],
