@@ -11,7 +11,7 @@ from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.secret import Secret
 from fleet.machine import keys
 from fleet.machine.guard import Guard
-from fleet.machine.harden import harden, takes_passwords, undo
+from fleet.machine.harden import harden, takes_passwords
 from fleet.machine.hostkey import parse
 from fleet.machine.login import KeyLogin, PasswordLogin
 from fleet.machine.ssh import SshPort
@@ -122,10 +122,10 @@ def test_passwords_are_refused_for_good_and_given_back_byte_for_byte(sshd: Sshd,
     assert site.guard.hardening()["stage"] == "on"
     assert sshd.machine.sh("sshd -T | grep -i '^allowtcpforwarding'").text.endswith("yes")  # agents are reached by it
     assert not harden(site.guard, site.lease, port).changed
-    assert undo(site.guard, site.lease)
+    assert site.guard.soften(site.lease)
     until(lambda: takes_passwords(port), 5, "sshd reads its files")
     assert (sshd.by_password("root"), sshd.files()) == ("", before)
-    assert not undo(site.guard, site.lease)
+    assert not site.guard.soften(site.lease)
 
 
 def test_a_controller_that_dies_before_it_has_proven_itself_leaves_a_machine_that_goes_back(
@@ -163,7 +163,7 @@ def test_a_guard_that_dies_anywhere_leaves_what_can_be_gone_on_with_and_taken_ba
         assert sshd.port().run(("true",)).code == 0, place  # nobody is ever locked out
         harden(site.guard, site.lease, port)
         assert not takes_passwords(port), place
-        undo(site.guard, site.lease)
+        site.guard.soften(site.lease)
         assert sshd.files() == before, place
 
 
@@ -229,7 +229,7 @@ def test_where_sshd_reads_no_drop_ins_our_lines_stand_at_the_top_of_its_own_file
     assert done.kept == ("booth",)  # a Match wins over what stands before it; that is said, not hidden
     assert (sshd.by_password("root"), sshd.by_password("booth")) == ("ssh.passwords_off", "")
     assert sshd.machine.sh("sshd -T -C user=root,host=x,addr=10.0.0.1 | grep maxauthtries").text == "maxauthtries 2"
-    assert undo(site.guard, site.lease)
+    assert site.guard.soften(site.lease)
     assert sshd.files() == before
 
 
@@ -240,7 +240,7 @@ def test_a_socket_that_starts_sshd_for_each_connection_needs_no_reload(sshd: Ssh
     try:
         assert harden(site.guard, site.lease, port).changed
         assert sshd.by_password("root") == "ssh.passwords_off"
-        assert undo(site.guard, site.lease)
+        assert site.guard.soften(site.lease)
         assert sshd.by_password("root") == ""
     finally:
         sshd.machine.sh("systemctl stop ssh.socket; systemctl start ssh.service")
