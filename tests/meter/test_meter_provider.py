@@ -100,14 +100,24 @@ def test_anthropics_stream_passes_byte_for_byte_and_is_counted(meter: Rig, playe
     assert more(meter, before) == {"calls": 1, "input": 111, "output": 4, "estimated": 0}
 
 
+def reserved(request: Json) -> Json:
+    """What one call is charged whose use nobody has told: all that was reserved for it."""
+    return {"calls": 1, "input": len(json.dumps(request)), "output": request["max_tokens"], "estimated": 1}
+
+
+def settled(meter: Rig, before: Json) -> Json:
+    return wait_until(lambda: (found := more(meter, before))["calls"] and found, 5)
+
+
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_says_nothing_of_its_use_is_estimated_and_says_so(meter: Rig, played: Provider, *, stream: bool) -> None:
+def test_what_says_nothing_of_its_use_is_charged_at_what_was_reserved_and_says_so(
+    meter: Rig, played: Provider, *, stream: bool
+) -> None:
     route(meter, played, "no-usage")
     before = used(meter)
-    assert meter.call(ONE, ask("x" * 4000, stream=stream)).status == 200
-    now = more(meter, before)
-    assert (now["calls"], now["estimated"], now["output"]) == (1, 1, -(-len(SAID) // 4))
-    assert 1000 <= now["input"] <= 1100
+    request = ask("x" * 4000, stream=stream)
+    assert meter.call(ONE, request).status == 200
+    assert more(meter, before) == reserved(request)
 
 
 def test_use_that_is_told_in_a_choice_is_found(meter: Rig, played: Provider) -> None:
@@ -145,7 +155,8 @@ def test_each_refusal_is_a_sentence_of_its_own_in_the_questions_language_and_cos
             assert "The Played One" in reply.error
             assert key.encode() not in reply.body
     costs = way == "nonsense"  # it was answered, whatever it was
-    assert bool(more(meter, before)["input"]) is costs
+    now = more(meter, before)
+    assert (bool(now["input"]), bool(now["output"]), bool(now["estimated"])) == (costs, costs, costs)
     assert key not in meter.log
 
 
@@ -168,24 +179,47 @@ def test_an_agent_that_hangs_up_ends_the_call_at_the_provider(meter: Rig, played
     wire = meter.begin(ONE, ask())
     wire.close()
     wait_until(lambda: played.calls(key)[-1].hung_up, 5)
-    now = wait_until(lambda: (found := more(meter, before))["calls"] and found, 5)
-    assert now["estimated"] == 1
-    assert 0 < now["input"] < 100
+    assert settled(meter, before) == reserved(ask(stream=True))
 
 
-def test_an_agent_that_hangs_up_before_the_first_word_ends_the_call_too(meter: Rig, played: Provider) -> None:
-    key = route(meter, played, "stalled")
+def hang_up(meter: Rig, played: Provider, key: str) -> None:
+    """Ask, and go as soon as the question is with the provider."""
+    heard = len(played.calls(key))
     body = json.dumps(ask()).encode()
     wire = socket.create_connection(("127.0.0.1", meter.port), 10, source_address=(ONE.address, 0))
     head = f"POST {CHAT} HTTP/1.1\r\nHost: meter\r\nx-api-key: {ONE.key}\r\nContent-Length: {len(body)}\r\n\r\n"
     wire.sendall(head.encode() + body)
-    wait_until(lambda: played.calls(key), 5)
+    wait_until(lambda: len(played.calls(key)) > heard, 5)
     wire.close()
     wait_until(lambda: played.calls(key)[-1].hung_up, 5)
 
 
+def test_an_agent_that_hangs_up_before_the_first_word_ends_the_call_too_and_it_costs(
+    meter: Rig, played: Provider
+) -> None:
+    key = route(meter, played, "stalled")
+    before = used(meter)
+    hang_up(meter, played, key)
+    assert settled(meter, before) == reserved(ask())
+
+
+def test_calls_that_are_cut_again_and_again_come_to_the_cap(meter: Rig, played: Provider) -> None:
+    key = route(meter, played, "stalled")
+    cap = sum(one["input_tokens"] + one["output_tokens"] for one in meter.sums()) + 10_000
+    meter.routes({"practice": {"kind": "practice"}}, {"agents": {"one": {"tokens_per_day": cap}}})
+    for _ in range(2):
+        before = used(meter)
+        hang_up(meter, played, key)
+        settled(meter, before)
+    refused = meter.call(ONE)
+    meter.routes({"practice": {"kind": "practice"}})
+    assert refused.status == 429
+    assert str(cap) in refused.error
+
+
 def test_a_stream_that_breaks_off_is_never_taken_for_a_whole_one(meter: Rig, played: Provider) -> None:
     route(meter, played, "cut")
+    before = used(meter)
     with meter.begin(ONE, ask()) as wire:
         try:
             ended = rest_of(wire)
@@ -193,6 +227,7 @@ def test_a_stream_that_breaks_off_is_never_taken_for_a_whole_one(meter: Rig, pla
             ended = b""
     assert b"[DONE]" not in ended
     assert not ended.endswith(b"0\r\n\r\n")
+    assert settled(meter, before) == reserved(ask(stream=True))
 
 
 def test_a_new_key_counts_from_the_next_call_on_and_no_call_is_lost(meter: Rig, played: Provider) -> None:
@@ -208,8 +243,11 @@ def test_a_new_key_counts_from_the_next_call_on_and_no_call_is_lost(meter: Rig, 
 def test_an_address_where_nobody_listens_is_told_as_such(meter: Rig) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
+    wait_until(lambda: not meter.report()["open"])
+    before = used(meter)
     meter.provider("played", KEY, f"http://127.0.0.1:{port}/v1")
     reply = meter.call(ONE)
+    assert more(meter, before) == {"calls": 1, "input": 0, "output": 0, "estimated": 0}
     assert reply.status == 422
     assert "cannot be reached from this machine (connection refused)" in reply.error
     meter.provider("played", KEY, "https://no-such-host.invalid/v1")

@@ -1,8 +1,8 @@
 """Routes to a person's own provider: the call goes on as it is, with the real key in it and the real model's name.
 
 Nothing is translated: an agent that speaks OpenAI's style needs a route of that style. What the answer's own usage says
-is what is charged; where it says nothing, bytes/4, marked as estimated. Prices are not known here yet, so calls are
-counted in tokens and unpriced.
+is what is charged; where it says nothing, all that was reserved, marked as estimated. Prices are not known here yet, so
+calls are counted in tokens and unpriced.
 """
 
 import json
@@ -16,6 +16,7 @@ import aiohttp
 from .ask import Ask, Style
 from .count import Count
 from .events import Events, TooLong, data_of
+from .fields import fields_of, matching
 from .meaning import Meaning, Rule, meaning, parse_rules
 from .refusal import ANTHROPIC, OPENAI, Refusal
 from .routes import Answer, Price, RouteFailed, Tally
@@ -52,9 +53,9 @@ class Provider:
         self._style: Style = style
         self._upstream = upstream
         self.model = _text(entry, "model")
-        self._url = _matching(_BASE, entry, "base").rstrip("/") + _PATHS[style]
+        self._url = matching(_BASE, entry, "base").rstrip("/") + _PATHS[style]
         self._title = _text(entry, "title") if "title" in entry else "?"
-        self._key = _matching(_KEY, entry, "key")
+        self._key = matching(_KEY, entry, "key")
         self._headers = _headers(style, self._key, entry)
         self._rules: Sequence[Rule] = parse_rules(entry.get("errors", []))
         self._max_output = _whole(entry, "max_output", MAX_OUTPUT)
@@ -76,7 +77,7 @@ class Provider:
         if ask.style != self._style:
             raise Refusal("route-style", {"style": self._style})
         request = self._request(ask)
-        count = Count(self._style, len(request), tally)
+        count = Count(self._style, self.highest(ask), ask.choices, tally)
         response = await self._sent(request, count)
         try:
             if response.status != HTTPStatus.OK:
@@ -100,6 +101,7 @@ class Provider:
             raise self._failure(means, HTTPStatus.OK, count)
         if not count.take(body):
             raise RouteFailed("no JSON", 0, "upstream-nonsense", {"provider": self._title, "why": "no JSON"})
+        count.end()
         return Answer("application/json", _once(body))
 
     def _request(self, ask: Ask) -> bytes:
@@ -107,9 +109,8 @@ class Provider:
         request["model"] = self.model
         if self._style == OPENAI:
             if ask.stream:
-                options = request.get("stream_options")
-                known = cast("dict[str, object]", options) if isinstance(options, dict) else {}
-                request["stream_options"] = {**known, "include_usage": True}
+                options = fields_of(request.get("stream_options"))
+                request["stream_options"] = {**options, "include_usage": True}
             if self._length_field and ask.max_tokens is not None:
                 request.pop("max_tokens", None)
                 request.pop("max_completion_tokens", None)
@@ -121,7 +122,7 @@ class Provider:
 
     async def _sent(self, body: bytes, count: Count) -> aiohttp.ClientResponse:
         try:
-            return await self._upstream.post(self._url, self._headers, body, self._title)
+            return await self._upstream.post(self._url, self._headers, body, self._title, count.sent)
         except RouteFailed as failure:
             if failure.key == "upstream-unreachable":
                 count.nothing()
@@ -173,6 +174,7 @@ class Provider:
             if rest := events.rest():
                 count.take(data_of(rest))
                 yield rest
+            count.end()
             whole = True
         except TooLong:
             why = "an event without an end"
@@ -218,13 +220,6 @@ def _plain(headers: Mapping[str, object]) -> list[tuple[str, str]]:
 def _text(entry: Mapping[str, object], field: str) -> str:
     value = entry.get(field)
     if not isinstance(value, str) or not value or len(value) > 200 or not value.isprintable():  # noqa: PLR2004
-        raise ValueError(f"{field}: missing or malformed")
-    return value
-
-
-def _matching(pattern: re.Pattern[str], entry: Mapping[str, object], field: str) -> str:
-    value = entry.get(field)
-    if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError(f"{field}: missing or malformed")
     return value
 

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 
 import aiohttp
 
@@ -26,8 +27,10 @@ class Upstream:
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes, title: str) -> aiohttp.ClientResponse:
-        """Send a request and return the response at its first line; who takes it closes it.
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, title: str, sent: Callable[[], None]
+    ) -> aiohttp.ClientResponse:
+        """Send a request and return the response at its first line; who takes it closes it. ``sent``: it begins to go.
 
         A redirection is not followed: the key is for this address alone. What was not even taken is sent once more: a
         connection that was kept may have been closed at the other end a moment ago.
@@ -36,16 +39,20 @@ class Upstream:
             RouteFailed: nothing was answered.
         """
         try:
-            return await self._once(url, headers, body, title)
+            return await self._once(url, headers, body, title, sent)
         except RouteFailed as failure:
             if failure.key != "upstream-unreachable":
                 raise
         await asyncio.sleep(_PAUSE_SECONDS)
-        return await self._once(url, headers, body, title)
+        return await self._once(url, headers, body, title, sent)
 
-    async def _once(self, url: str, headers: Mapping[str, str], body: bytes, title: str) -> aiohttp.ClientResponse:
+    async def _once(
+        self, url: str, headers: Mapping[str, str], body: bytes, title: str, sent: Callable[[], None]
+    ) -> aiohttp.ClientResponse:
         try:
-            return await self._open().post(url, data=body, headers=headers, allow_redirects=False)
+            return await self._open().post(
+                url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=sent
+            )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise failed(error, title) from None
 
@@ -58,6 +65,7 @@ class Upstream:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 skip_auto_headers=("User-Agent",),
+                trace_configs=[_trace()],
             )
         return self._session
 
@@ -65,6 +73,16 @@ class Upstream:
         """End every connection."""
         if self._session is not None:
             await self._session.close()
+
+
+def _trace() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_sent)
+    return trace
+
+
+async def _sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _headers: object) -> None:
+    context.trace_request_ctx()
 
 
 def failed(error: Exception, title: str) -> RouteFailed:
