@@ -45,7 +45,8 @@ class Tools:
         fleet: to which machine and agent are added.
         journals: the folder of the machines' journals.
         reach: reaches the machine of the answers.
-        image: has the image of a kind or ``meter`` (second) on a machine, by source (third); returns its id and name.
+        image: has the image of a kind or ``meter`` (second) on a machine, by source (third), a path being a bundle's;
+            returns its id and name.
         ahead: begins on this computer what the image of a kind (second) will need, for an architecture, by source.
         bundle: opens a bundle.
     """
@@ -53,7 +54,7 @@ class Tools:
     fleet: Fleet
     journals: Path
     reach: Callable[[Answers, Interview], Reached]
-    image: Callable[[Port, str, str, Listener], tuple[str, str]]
+    image: Callable[[Port, str, str | Path, Listener], tuple[str, str]]
     ahead: Callable[[str, str, str], None]
     bundle: "Callable[[Path], Bundle]"
 

@@ -7,6 +7,7 @@ machine it changes nothing.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -116,9 +117,9 @@ class _Run:
             found.bring(looked.facts, self.answers.kind, self.listen)
         return found
 
-    def source(self, usual: str) -> str:
+    def source(self, usual: str) -> str | Path:
         """Return where images come from."""
-        return "bundle" if self.answers.bundle else usual
+        return self.answers.bundle or usual
 
     def written(self, looked: Looked) -> Wish:
         """Write the machine's and the agent's files, images resolved; return the wish for this machine alone."""

@@ -44,17 +44,10 @@ def image_cache() -> "Cache":
 @cache
 def bundle_at(path: Path) -> "Bundle":
     """Return the bundle of a file, checked once."""
+    from fleet.images import default_home  # noqa: PLC0415 - see obtained
     from installer.offline import bundle  # noqa: PLC0415 - only one command needs it
 
-    return bundle.opened(path, image_cache())
-
-
-def from_cache(port: Port, of: str, listen: Listener) -> "Image":
-    """Have an image on a machine that a bundle has put into the cache."""
-    from fleet.images.recipe import recipe_of  # noqa: PLC0415 - see obtained
-    from installer.offline import bundle  # noqa: PLC0415 - only one command needs it
-
-    return bundle.take(port, recipe_of(of), image_cache(), listen)
+    return bundle.opened(path, default_home().parent / "bundles")
 
 
 @cache

@@ -1,6 +1,7 @@
 """Setting machines up."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.base import places
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from installer.wizard.interview import Interview
 from clawrack.wire.fleet import open_fleet
 from clawrack.wire.identity import controller
-from clawrack.wire.images import ahead_of, bundle_at, from_cache, obtained
+from clawrack.wire.images import ahead_of, bundle_at, obtained
 from clawrack.wire.ports import doors
 
 
@@ -74,9 +75,9 @@ def setup_tools() -> "Tools":
 
     fleet = open_fleet()
 
-    def image(port: Port, of: str, source: str, told: Listener) -> tuple[str, str]:
-        if source == "bundle":
-            found = from_cache(port, of, told)
+    def image(port: Port, of: str, source: str | Path, told: Listener) -> tuple[str, str]:
+        if isinstance(source, Path):
+            found = bundle_at(source).take(port, of, told)
         else:
             found = obtained(port, of, told, official=source != "build", build_here=source != "registry")
         if found.how != "there" or found.ref.startswith("clawrack/"):  # ours, though a killed run did not say so

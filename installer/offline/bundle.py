@@ -1,4 +1,4 @@
-"""A bundle at work: is it for this machine, its images into the cache, its packages onto the machine."""
+"""A bundle at work: is it for this machine, its images into its cache, its packages onto the machine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # takes half a second, and only bundles need it
     from fleet.images.archive import Built
     from fleet.images.cache import Cache
     from fleet.images.obtain import Image as Held
-    from fleet.images.recipe import Recipe
 
 MIB = 1 << 20
 _ONE_FILE = 1800.0  # seconds: 60 MB at 0.3 Mbit/s
@@ -35,7 +34,7 @@ class Bundle:
 
     ball: tarball.Tarball
     cache: "Cache"
-    """What its images are put into."""
+    """What its images are put into: this bundle's own."""
 
     @property
     def path(self) -> Path:
@@ -55,7 +54,7 @@ class Bundle:
             self._packages(facts, where)
 
     def bring(self, facts: Facts, kind: str, listener: Listener) -> None:
-        """Verify all that the machine will need, and put its images into the cache; nothing leaves this computer.
+        """Verify all that the machine will need, and put its images into its cache; nothing leaves this computer.
 
         Raises:
             StateDamaged: a part of the bundle is damaged.
@@ -94,6 +93,21 @@ class Bundle:
         if {item.sha256 for item in items} - _there(machine.port):
             raise ActionFailed("offline.not_arrived", where=machine.name)
         return BROUGHT
+
+    def take(self, port: Port, of: str, listener: Listener) -> "Held":
+        """Have an image on a machine; no registry is asked, and nothing is built.
+
+        Raises:
+            Refused: it is not in the bundle for the machine's engine (``offline.no_image``).
+        """
+        from fleet.images import engine  # noqa: PLC0415 - see above
+        from fleet.images.obtain import obtain  # noqa: PLC0415 - likewise
+        from fleet.images.recipe import recipe_of  # noqa: PLC0415 - likewise
+
+        row = self._image(of, engine.architecture(port.docker()), port.name)
+        if not self.cache.readable(row.key):
+            keep(self.ball, row, self.cache)
+        return obtain(port, recipe_of(of), listener, cache=self.cache, official=False)
 
     def _packages(self, facts: Facts, where: str) -> Packages:
         release, theirs = release_of(facts), architecture(facts).value
@@ -183,23 +197,15 @@ def _plain(built: "Built") -> bool:
     return all("/" not in layer.name and not layer.name.startswith(".") for layer in built.layers)
 
 
-def take(port: Port, recipe: "Recipe", cache: "Cache", listener: Listener) -> "Held":
-    """Have an image from the cache on a machine; no registry is asked, and nothing is built.
+def opened(path: Path, caches: Path) -> Bundle:
+    """Return the bundle in a file; see `tarball.opened`.
 
-    Raises:
-        Refused: it is not in the cache for the machine's engine (``offline.no_image``).
+    Args:
+        path: of the file.
+        caches: where each bundle has an image cache of its own: nobody signs a bundle, so what is in it is never taken
+            for what was built here.
     """
-    from fleet.images import engine  # noqa: PLC0415 - see above
-    from fleet.images.obtain import obtain  # noqa: PLC0415 - likewise
-    from fleet.images.recipe import Architecture, recipe_key  # noqa: PLC0415 - likewise
+    from fleet.images.cache import Cache  # noqa: PLC0415 - see above
 
-    theirs = engine.architecture(port.docker())
-    known = theirs in get_args(Architecture) and cache.asked(recipe_key(recipe, cast("Architecture", theirs)))
-    if not known:
-        raise Refused("offline.no_image", where=port.name, of=recipe.name, architecture=theirs, have="-")
-    return obtain(port, recipe, listener, cache=cache, official=False)
-
-
-def opened(path: Path, cache: "Cache") -> Bundle:
-    """Return the bundle in a file; see `tarball.opened`."""
-    return Bundle(tarball.opened(path.expanduser()), cache)
+    ball = tarball.opened(path.expanduser())
+    return Bundle(ball, Cache(caches / ball.seal))

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from clawrack.wire import images as images_wire
 from fleet.base.errors import ActionFailed, BadInput, Refused, StateDamaged
 from fleet.base.event import ignore
-from fleet.images import Cache
+from fleet.images import Cache, default_home
 from fleet.images.recipe import recipe_key, recipe_of
 from fleet.images.sources import Source
 from installer.facts import Facts
@@ -194,7 +195,7 @@ def test_a_derivative_takes_the_packages_of_what_it_stands_on(facts: dict[str, s
     assert release_of(Facts(facts)) == release
 
 
-def with_image(folder: Path, spoil: bool = False) -> tuple[tarball.Tarball, Image]:
+def with_image(folder: Path, spoil: bool = False, by: str = "1") -> tuple[tarball.Tarball, Image]:
     """A bundle with one small image in it; spoilt, its description speaks of another one."""
     built = made(Cache(folder / "theirs"), "small", {"base": b"hello"})
     there = Path(built.folder)
@@ -204,7 +205,7 @@ def with_image(folder: Path, spoil: bool = False) -> tuple[tarball.Tarball, Imag
     row = Image(of="small", version="1", architecture="amd64", name=built.name, key="a" * 64, made_from=built.recipe,
                 files=tuple(files))  # fmt: skip
     items = tuple(item(name, file.read_bytes()) for name, file in files.items())
-    tarball.write(folder / "b.tar", Manifest(by="1", made=0, images=(row,), items=items), files)
+    tarball.write(folder / "b.tar", Manifest(by=by, made=0, images=(row,), items=items), files)
     return tarball.opened(folder / "b.tar"), row
 
 
@@ -217,6 +218,21 @@ def test_an_image_of_a_bundle_is_in_the_cache_as_if_it_had_been_built_here(tmp_p
     assert found.name == row.name
     keep(ball, row, cache)  # and once more changes nothing
     assert [built.name for built in cache.listed()] == [row.name]
+
+
+def test_what_one_bundle_brought_is_neither_another_s_nor_taken_for_what_was_built_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "other").mkdir()
+    _, row = with_image(tmp_path)
+    with_image(tmp_path / "other", by="2")
+    one, other = images_wire.bundle_at(tmp_path / "b.tar"), images_wire.bundle_at(tmp_path / "other" / "b.tar")
+    keep(one.ball, row, one.cache)
+    assert one.cache.asked(row.key)
+    assert other.cache.asked(row.key) is None
+    assert images_wire.image_cache().asked(row.key) is None
+    assert Cache(default_home()).listed() == []
 
 
 def test_an_image_that_is_not_what_the_manifest_says_does_not_come_into_the_cache(tmp_path: Path) -> None:
