@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn, Protocol, cast
+from typing import Protocol, cast
 
 from msgspec import structs
 
@@ -17,25 +17,18 @@ from fleet.base.errors import BadInput, ClawrackError, OurBug, Refused, Unreacha
 from fleet.base.event import Event, Listener
 from fleet.base.secret import Secret
 from fleet.base.words import say
-from fleet.kinds import kind
-from fleet.machine import hostkey
-from fleet.machine.guard import GUARD
 from fleet.machine.hostkey import HostKey
 from fleet.machine.target import Target, parse
 from fleet.model import PRACTICE, Machine
+from installer import reach
 from installer.answers import Answers, Source
-from installer.booth.codes import COMMAND, device_code, same_device
-from installer.booth.desk import Agreed, Chose, Ends, Looked
+from installer.booth import device
+from installer.booth.codes import device_code
+from installer.booth.desk import Agreed, Chose, Ends
 from installer.booth.talk import Talk
-from installer.booth.ticket import WAY, Cause, Marks, Wanted
-from installer.detect import detect
-from installer.detect.again import Marks as Known
-from installer.detect.again import hardware_ids, recognise
-from installer.facts import Facts, look
+from installer.booth.ticket import WAY, Cause, Wanted
 from installer.lead import Tools
 from installer.model_key import Chooser
-from installer.preflight import judge, need_of, refuse
-from installer.reach import Reached as Met
 from installer.receipt.form import Consent, Receipt
 from installer.setup import setup
 from installer.wizard.interview import Interview
@@ -152,12 +145,12 @@ class _Work:
     def installed(self) -> Ends:
         """Take the device all the way."""
         target = parse(self._order.machine)
-        shown = self._shown(target)
+        shown = device.shown_by(self._task)
         if self._task.parting and (receipt := self._parted(target, shown)):
             return Ends("done", receipt=receipt)
-        self._matched(shown)
-        there = self._met(shown)
-        self._looked(there, shown)
+        device.match(self._talk, shown)
+        there = self._ground.tools.reach(self._answers(shown), self._asks)
+        device.inspect(self._talk, there.port, shown, self._hear)
         self._talk.reached("detected")
         consent = self._agreed(shown)
         self._talk.reached("consented")
@@ -192,7 +185,7 @@ class _Work:
             Refused: our key does not open it, though it may have something of ours (``booth.not_cleared``).
         """
         target = parse(self._order.machine)
-        shown = self._shown(target)
+        shown = device.shown_by(self._task)
         if self._task.parting and (receipt := self._parted(target, shown)):
             return Ends("done", receipt=receipt)
         if not self._ground.stayed(target, shown):
@@ -207,27 +200,7 @@ class _Work:
         self._ground.leave(there.name, there.machine, self._hear)
         return Ends("cleared")
 
-    # ---- the right device ------------------------------------------------------------------------------------------
-
-    def _shown(self, target: Target) -> HostKey:
-        """Return the host key that is shown at the ticket's address, where it is not another device's."""
-        shown = hostkey.fetch(target)
-        told = self._order.device
-        if told and not same_device(told, shown):
-            self._another(target, shown, told)
-        marks = self._task.marks
-        if marks and marks.host_key != shown.fingerprint:
-            self._another(target, shown, marks.host_key)
-        return shown
-
-    def _another(self, target: Target, shown: HostKey, told: str) -> NoReturn:
-        raise Refused(
-            "booth.another_device", where=target.place, told=told, shown=shown.fingerprint, code=device_code(shown),
-            ticket=self._task.number,
-        )  # fmt: skip
-
-    def _met(self, shown: HostKey) -> Met:
-        return self._ground.tools.reach(self._answers(shown), self._asks)
+    # ---- what was told beforehand -----------------------------------------------------------------------------------
 
     def _answers(self, shown: HostKey) -> Answers:
         return Answers(
@@ -237,41 +210,6 @@ class _Work:
             bundle=Path(self._order.bundle) if self._order.bundle else None,
             firewall="keep",
         )  # fmt: skip
-
-    def _looked(self, there: Met, shown: HostKey) -> None:
-        """Look at the device; where it was looked at before, it must be the same computer still."""
-        facts = look(there.port)
-        seen = Marks(host_key=shown.fingerprint, hardware=hardware_ids(facts))
-        if self._task.marks:
-            self._same(self._task.marks, seen, shown)
-        self._talk.say(Looked(device_code(shown), _what(facts), seen))
-        problems = judge(facts, need_of(kind(self._order.kind)))
-        if not self._task.touched:  # what it needs, and the guard, it may have got from us already
-            _vacant(facts, there.name)
-            refuse(problems, there.name)
-        for problem in problems:
-            self._hear(Event(kind="note", subject="", step=f"{problem.key}.what", params={**problem.params}))
-
-    def _same(self, before: Marks, seen: Marks, shown: HostKey) -> None:
-        """See that the computer behind the host key is the one of before: a disk can change places."""
-        known = {"ticket": Known(host_key=before.host_key, hardware=before.hardware)}
-        if recognise(known, Known(host_key=seen.host_key, hardware=seen.hardware)).answer == "cloned":
-            self._another(parse(self._order.machine), shown, before.host_key)
-
-    def _matched(self, shown: HostKey) -> None:
-        """Have the operator say that this is the device in front of them, where nobody did by its code.
-
-        No password is sent before that.
-        """
-        if self._order.device or self._task.marks:
-            return
-        params = {
-            "code": device_code(shown), "fingerprint": shown.fingerprint, "command": COMMAND,
-            "machine": self._order.machine,
-        }  # fmt: skip
-        wanted = Wanted(id="match", customer=False, options=((YES, YES), (NO, NO)), params=params)
-        if self._talk.ask(wanted) != YES:
-            self._another(parse(self._order.machine), shown, "-")
 
     # ---- the customer ----------------------------------------------------------------------------------------------
 
@@ -291,7 +229,7 @@ class _Work:
         self._talk.say(Agreed(consent))
         return consent
 
-    def _chosen(self, there: Met, shown: HostKey) -> Answers:
+    def _chosen(self, there: reach.Reached, shown: HostKey) -> Answers:
         """Return the answers with the provider and the customer's key, which was tried from their device.
 
         A key that the device was given before is not asked for again.
@@ -308,7 +246,7 @@ class _Work:
         name = provider or chosen.way.provider.name
         return structs.replace(answers, provider=name, model=chosen.model, api_key=chosen.key)
 
-    def _keyed(self, there: Met) -> bool:
+    def _keyed(self, there: reach.Reached) -> bool:
         """Return whether a child before this one brought the customer's key to the device already."""
         fleet = self._ground.tools.fleet
         mine = [name for name, agent in fleet.wish().agents.items() if agent.machine == there.name]
@@ -323,14 +261,14 @@ class _Work:
 
     # ---- the installation ------------------------------------------------------------------------------------------
 
-    def _set_up(self, there: Met, answers: Answers) -> Receipt:
+    def _set_up(self, there: reach.Reached, answers: Answers) -> Receipt:
         """Set the device up through the connection that was matched, and no other."""
 
-        def reach(answers: Answers, asks: Interview) -> Met:
+        def matched(answers: Answers, asks: Interview) -> reach.Reached:
             del answers, asks
             return there
 
-        tools = replace(self._ground.tools, reach=reach)
+        tools = replace(self._ground.tools, reach=matched)
         receipt = setup(answers, tools, self._hear, self._asks)
         if receipt is None:
             raise OurBug("booth.order", before="installing", after="planned")
@@ -374,21 +312,3 @@ class _Remembering:
         if self._complaints >= _PATIENCE:
             raise Refused("booth.not_taken", where=error.where, why=error.part("what"))
         self._talk.complain(error)
-
-
-def _vacant(facts: Facts, where: str) -> None:
-    """See that no agent is on the device: with a ticket that fails, all that is there would go.
-
-    Raises:
-        Refused: a guard is there (``booth.has_agents``).
-    """
-    if facts.has(GUARD):
-        raise Refused("booth.has_agents", where=where)
-
-
-def _what(facts: Facts) -> str:
-    """Return what the device is, in a few words."""
-    verdict = detect(facts)
-    system = facts.get("os.PRETTY_NAME") or verdict.os.value
-    model = " ".join(filter(None, (facts.get("dmi.sys_vendor"), facts.get("dmi.product_name"))))
-    return line(" · ".join(filter(None, (system, verdict.hardware.value, model))), 100)

@@ -9,12 +9,12 @@ from msgspec import structs
 from fleet.base.errors import Refused
 from fleet.machine.hostkey import HostKey
 from fleet.model import Machine, Wish
-from installer.booth import desk, work
+from installer import reach
+from installer.booth import desk, device, work
 from installer.booth.desk import Ends, Reached, Said, gone, hear
 from installer.booth.order import Order, Task
 from installer.booth.ticket import WAY, State, Ticket, moved
 from installer.facts import Facts
-from installer.reach import Reached as Met
 
 if TYPE_CHECKING:
     from fleet.base.event import Event, Listener
@@ -70,13 +70,15 @@ class Ended:
 def worked(spoken: Spoken, monkeypatch: pytest.MonkeyPatch, *, stayed: bool = True, receipt: str = "") -> Ends:
     """What comes of a task at a device that our key does not open, and on which somebody's agents are."""
 
-    def reach(answers: "Answers", asks: "Interview") -> Met:
+    def reached(answers: "Answers", asks: "Interview") -> reach.Reached:
         if asks.silent and not answers.key:
             raise Refused("question.nobody")
-        return Met("nas", Machine(address="10.0.0.1"), cast("Port", None), lambda _: cast("Port", None))
+        return reach.Reached(
+            "nas", Machine(address="10.0.0.1"), cast("Port", SimpleNamespace(name="nas")), lambda _: cast("Port", None)
+        )
 
     fleet = SimpleNamespace(wish=lambda: Wish(machines={"nas": Machine(address="10.0.0.1")}))
-    tools = cast("Tools", SimpleNamespace(reach=reach, fleet=fleet))
+    tools = cast("Tools", SimpleNamespace(reach=reached, fleet=fleet))
     facts = Facts({"has./usr/local/lib/clawrack/guard.sh": "1", "uid": "0", "os.ID": "debian"})
 
     def fetch(target: object) -> HostKey:
@@ -92,7 +94,7 @@ def worked(spoken: Spoken, monkeypatch: pytest.MonkeyPatch, *, stayed: bool = Tr
         pytest.fail("nothing of ours was there to be taken off")
 
     monkeypatch.setattr("fleet.machine.hostkey.fetch", fetch)
-    monkeypatch.setattr(work, "look", seen)
+    monkeypatch.setattr(device, "look", seen)
     ground = work.Ground(tools, leave, lambda _, __: stayed, cast("HandOver", Ended(receipt)))
     return work.work(cast("Talk", spoken), ground)
 
