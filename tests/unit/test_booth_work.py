@@ -13,8 +13,9 @@ from installer import reach
 from installer.booth import desk, device, work
 from installer.booth.desk import Ends, Reached, Said, gone, hear
 from installer.booth.order import Order, Task
-from installer.booth.ticket import WAY, State, Ticket, moved
+from installer.booth.ticket import State
 from installer.facts import Facts
+from tests.unit.tickets import KEY, at
 
 if TYPE_CHECKING:
     from fleet.base.event import Event, Listener
@@ -25,15 +26,7 @@ if TYPE_CHECKING:
     from installer.lead import Tools
     from installer.wizard.interview import Interview
 
-KEY = HostKey("ssh-ed25519", b"\x00\x00\x00\x0bssh-ed25519" + bytes(36))
 ORDER = Order(machine="root@10.0.0.1", device=KEY.fingerprint, kind="openclaw")
-
-
-def at(state: State) -> Ticket:
-    ticket = desk.start(Ticket(number=1, id="x", code="AAA-BBB", place="10.0.0.1:22"), 0.0)
-    for step in WAY[1 : WAY.index(state) + 1]:
-        ticket = moved(ticket, step, 1.0)
-    return ticket
 
 
 class Spoken:
