@@ -1,5 +1,6 @@
 """``clawrack booth``: a queue of strangers and their devices, five minutes each, several at once."""
 
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -13,6 +14,7 @@ from clawrack.cli.booth_bundle import bundle, usable
 from clawrack.cli.common import Json, here
 from clawrack.cli.faces import plain as plain_wanted
 from clawrack.cli.frame import Noun, Verb
+from clawrack.cli.terminal import terminal
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError
 from fleet.base.words import say
 
@@ -60,6 +62,8 @@ def desk(  # noqa: PLR0913 - a desk is set up in so many ways
     wanted = kind_of(kind or KIND).name  # a mistyped one is told before the desk opens
     bundle_ = usable(bundle_)
     with wire.booth() as keep:
+        if keep.on_disk:
+            terminal(sys.stderr).paragraphs(say("booth.on_disk", path=keep.folder))
         if answers:
             _day(keep, answers, wanted, at_once, bundle_, as_json=json)
         elif json:
@@ -135,8 +139,8 @@ def _today() -> str:
 def _lines(ticket: "Ticket") -> None:
     """Print a ticket's new state, what was in its way, and its receipt."""
     to = here()
-    what = say(f"booth.cause.{ticket.cause}") if ticket.cause else ticket.what
-    state = say(f"booth.state.{ticket.state}")
+    what = say(f"value.cause.{ticket.cause}") if ticket.cause else ticket.what
+    state = say(f"value.state.{ticket.state}")
     to.paragraphs(say("booth.lines.state", ticket=ticket.number, state=state, what=what).rstrip())
     to.paragraphs(*(f"  {text}" for text in (ticket.why,) if text))
     if ticket.state == "parked":

@@ -1,13 +1,15 @@
 """What a booth keeps: a private folder for each ticket that is not over, and a row of the day sheet for each that is.
 
-Tickets' folders lie in memory (tmpfs) where this computer has such a place: XDG_RUNTIME_DIR, else /dev/shm. A folder is
-a whole controller's home (key pair, pins, fleet, journals), which no other ticket sees; it goes at the hand-over.
+Tickets' folders lie in memory (tmpfs) where this computer has such a place that outlives a logout: XDG_RUNTIME_DIR,
+else /dev/shm. A folder is a whole controller's home (key pair, pins, fleet, journals), which no other ticket sees; it
+goes at the hand-over.
 """
 
 import hashlib
 import os
 import shutil
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,10 @@ from installer.booth.sheet import Row
 from installer.booth.ticket import Ticket
 
 FORMAT = 1
-_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is ours alone, see `_private`
+MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is ours alone, see `_private`
+SYSTEMD = Path("/run/systemd/system")
+"""Where it is, systemd runs this computer (sd_booted(3))."""
+LOGINS = Path("/run/user")
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,15 +44,17 @@ class Keep:
 
     Args:
         folder: of tickets; ``days`` of day sheets.
+        on_disk: whether the folder lies on a disk, for want of memory that lasts.
     """
 
-    def __init__(self, folder: Path, days: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, days: Path, *, on_disk: bool = False) -> None:
+        self.folder = folder
+        self.on_disk = on_disk
         self._days = days
 
     def home(self, number: int) -> Path:
         """Return the folder of a ticket, made private where it is not there."""
-        path = _private(_private(self._folder) / f"{number}")
+        path = _private(_private(self.folder) / f"{number}")
         for name in ("state", "config"):
             (path / name).mkdir(mode=0o700, exist_ok=True)
         return path
@@ -64,9 +71,9 @@ class Keep:
             StateDamaged: one is not whole.
             Refused: a newer clawrack wrote it.
         """
-        if not self._folder.is_dir():
+        if not self.folder.is_dir():
             return
-        for folder in sorted(_private(self._folder).iterdir(), key=lambda path: (len(path.name), path.name)):
+        for folder in sorted(_private(self.folder).iterdir(), key=lambda path: (len(path.name), path.name)):
             file = folder / "ticket.json"
             if file.exists():
                 yield _read(file)
@@ -79,14 +86,14 @@ class Keep:
         Raises:
             ActionFailed: it is still there (``booth.stays``).
         """
-        path = self._folder / f"{number}"
+        path = self.folder / f"{number}"
         shutil.rmtree(path, ignore_errors=True)
         if path.exists():
             raise ActionFailed("booth.stays", where=str(path), ticket=number)
 
     def report(self, number: int) -> str:
         """Bring the report of a bug out of a ticket's folder, which goes, and return its path; a dash where none is."""
-        found = sorted((self._folder / f"{number}" / "state" / "clawrack" / "reports").glob("*.txt"))
+        found = sorted((self.folder / f"{number}" / "state" / "clawrack" / "reports").glob("*.txt"))
         if not found:
             return "-"
         path = state() / "reports" / found[-1].name
@@ -128,12 +135,31 @@ def usual() -> Keep:
     """Return the keep of this computer's user."""
     days = state() / "booth"
     mark = hashlib.sha256(str(days.absolute()).encode()).hexdigest()[:8]
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime and os.access(runtime, os.W_OK):
-        return Keep(Path(runtime) / f"clawrack-booth-{mark}", days)
-    if os.access(_MEMORY, os.W_OK):
-        return Keep(_MEMORY / f"clawrack-booth-{os.getuid()}-{mark}", days)
-    return Keep(days / "tickets", days)
+    on_disk = days / "tickets"
+    if not (on_disk.is_dir() and any(on_disk.iterdir())):  # tickets stay where they were begun
+        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+        if runtime and os.access(runtime, os.W_OK) and _lasts(Path(runtime)):
+            return Keep(Path(runtime) / f"clawrack-booth-{mark}", days)
+        if os.access(MEMORY, os.W_OK) and _lasts(MEMORY):
+            return Keep(MEMORY / f"clawrack-booth-{os.getuid()}-{mark}", days)
+    return Keep(on_disk, days, on_disk=True)
+
+
+def _lasts(memory: Path) -> bool:
+    """Return whether what lies there is there still when this login's last session has ended.
+
+    Of a login that does not linger, logind then removes /run/user/UID, and what it has in /dev/shm but root's
+    (RemoveIPC= in logind.conf(5)).
+    """
+    emptied = [LOGINS / str(os.getuid()), *([MEMORY] if os.getuid() else [])]
+    if not SYSTEMD.is_dir() or memory not in emptied:
+        return True
+    words = ("loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value")
+    try:
+        said = subprocess.run(words, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return said.stdout.strip() == "yes"
 
 
 def today() -> str:
