@@ -55,7 +55,7 @@ class Door:
         say("step.door.trying", {"seconds": TRIAL, "port": port})
         machine.port.close()  # what is established stays open in any case: only a new connection proves something
         try:
-            guard.host("door_keep")
+            guard.host("door_commit")
         except Unreachable as error:
             raise ActionFailed("door.locked", where=machine.name, seconds=TRIAL) from error
 

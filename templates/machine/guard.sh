@@ -59,7 +59,8 @@
 #                                        The lease ends. `others=` keys that still open it, `made=` `docker=` `command=`
 #   host WHAT [VALUE…]                   the machine around the agents; each is told in the manifest first, and taken back
 #                                        by `uninstall`. `clock EPOCH`, `swap MIB`, `awake`, `journal MIB`; `door PORT SECONDS`
-#                                        on trial, `door_keep` once it was proven, `door_open`; `look`; `undo` before `install`
+#                                        on trial, `door_commit` once it was proven, `door_open`; `look`; `undo` before `install`.
+#                                        Refused while a lease is held (`held`), but for `clock` and `look`
 #   boot | tick | run BOX | halt BOX | watch     for the units; `watch` where there is no systemd
 #
 # The reasons, the crash gaps and the firewall are told in docs/guard.md.

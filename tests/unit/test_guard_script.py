@@ -183,6 +183,26 @@ def test_starts_are_spread_over_two_seconds_per_agent_and_one_agent_does_not_wai
     assert max(int(wait) for wait in ask(shell, tmp_path, f"spread_starts; cat {tmp_path}/*.jitter").split()) < 30
 
 
+def test_while_somebody_holds_the_lease_the_machine_around_the_agents_stays_as_it_is(
+    shell: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "version").write_text("1\n")
+    verbs = ("swap 64", "awake", "journal 64", "door 22 60", "door_commit", "door_open", "undo")
+    changes = "".join(f"(verb_host {words})\n" for words in verbs)
+    told = ask(shell, tmp_path, f"write_lease desk 3 100\n{changes}")
+    assert told.count("holder=desk\n") == told.count("reason=held\n") == len(verbs)
+    assert not (tmp_path / "manifest").exists()
+    assert "reason" not in ask(shell, tmp_path, "verb_host look")
+
+
+def test_the_way_back_is_walked_with_its_words_when_the_time_is_over(shell: list[str], tmp_path: Path) -> None:
+    guard = tmp_path / "guard"
+    guard.write_text(f'#!/bin/sh\necho "$*" >{tmp_path}/said\n')
+    guard.chmod(0o755)
+    script = f"has_systemd() {{ false; }}; GUARD={guard}; try late way_back unit 0 host door_late; sleep 3"
+    assert ask(shell, tmp_path, f"{script}; cat {tmp_path}/said") == "host door_late\n"
+
+
 def test_answers_are_one_line_each_and_hold_no_control_character(shell: list[str], tmp_path: Path) -> None:
     told = ask(shell, tmp_path, "say key \"$(printf 'a\\nb=c\\033[2J\\tgrün')\"")
     assert told == "key=a b=c [2J grün\n"

@@ -1,32 +1,16 @@
 """What the guard makes of sshd's words and files before it hardens anything: the same in every shell."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-import templates
-
-PART = templates.path("machine", "guard.d", "96-harden.sh")
-SHELLS = [["dash"], ["busybox", "sh"]]
-PARTS = sorted(templates.path("machine", "guard.d").iterdir())
+from tests.unit.test_guard_script import SHELLS, ask
 
 
 @pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
 def shell(request: pytest.FixtureRequest) -> list[str]:
     found: list[str] = request.param
-    assert shutil.which(found[0]), f"{found[0]} is needed: apt-get install {found[0]}"
     return found
-
-
-def ask(shell: list[str], folder: Path, script: str) -> str:
-    """Run a script that has the guard's functions."""
-    functions = "".join(f". '{part}'\n" for part in PARTS)
-    head = f"DATA={folder} RUN={folder} LIB={folder} DOCKER=true GUARD_VERSION=1 LC_ALL=C\n"
-    words = [*shell, "-c", f"{head}{functions}trap - EXIT\n{script}"]
-    done = subprocess.run(words, capture_output=True, check=False, timeout=60)
-    return done.stdout.decode()
 
 
 @pytest.mark.parametrize(
@@ -53,10 +37,8 @@ def test_a_list_of_logins_is_read_for_the_worse(
 
 
 def test_the_signs_in_the_path_of_authorized_keys_are_filled_in(shell: list[str], tmp_path: Path) -> None:
-    script = (
-        'HARDEN_USER=root ssh_home=/root; for p in .ssh/a %h/b /etc/keys/%u.%U 100%%; do ssh_expanded "$p"; echo; done'
-    )
-    assert ask(shell, tmp_path, script).split() == [".ssh/a", "/root/b", "/etc/keys/root.0", "100%"]
+    script = 'for p in .ssh/a %h/b /etc/keys/%u.%U 100%%; do ssh_expanded "$p" root /root; done'
+    assert ask(shell, tmp_path, script).split() == ["/root/.ssh/a", "/root/b", "/etc/keys/root.0", "/root/100%"]
 
 
 def test_our_lines_come_out_of_sshds_file_and_nothing_else_does(shell: list[str], tmp_path: Path) -> None:
@@ -70,6 +52,18 @@ def test_our_lines_come_out_of_sshds_file_and_nothing_else_does(shell: list[str]
     said = ask(shell, tmp_path, script).splitlines()
     assert said[1:] == ["PasswordAuthentication no", "gone"]
     assert config.read_text() == theirs + "\n"
+
+
+def test_where_sshds_file_could_not_be_written_it_stays_as_it_was(shell: list[str], tmp_path: Path) -> None:
+    config = tmp_path / "sshd_config"
+    config.write_text("Port 22\n")
+    script = (
+        f'SSHD_CONFIG={config}; with_room() {{ "$@"; }}; sshd_others() {{ echo half; return 1; }}; '
+        'sshd_top LINES || echo "$SSHD_SAID"'
+    )
+    assert ask(shell, tmp_path, script) == f"{config} could not be written\n"
+    assert config.read_text() == "Port 22\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["sshd_config"]
 
 
 def test_nothing_that_is_stricter_already_is_written_down(shell: list[str], tmp_path: Path) -> None:

@@ -246,12 +246,12 @@ def test_a_door_is_proven_by_a_new_connection_before_it_is_kept() -> None:
     wire = Wire({})
     Door().apply(machine(wire, "ssh-only", ssh_conn="203.0.113.9 50000 10.0.0.4 2200"), quiet)
     assert [asked[-1] if asked == ("close",) else asked[2:] for asked in wire.asked] == [
-        ("door", "2200", "60"), "close", ("door_keep",),
+        ("door", "2200", "60"), "close", ("door_commit",),
     ]  # fmt: skip
 
 
 def test_a_door_through_which_nobody_came_is_told() -> None:
-    wire = Wire({"door_keep": WireCut("wire.cut", where="m1")})
+    wire = Wire({"door_commit": WireCut("wire.cut", where="m1")})
     with pytest.raises(ActionFailed) as caught:
         Door().apply(machine(wire, "ssh-only"), quiet)
     assert caught.value.key == "door.locked"

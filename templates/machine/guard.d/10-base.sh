@@ -127,6 +127,26 @@ ballast_fill() {
     [ -z "$ballast_made" ] || sync_tree "$DATA/ballast"
 }
 
+# rewrite FILE COMMAND…: what the command prints takes the FILE's place by one rename; owner, mode and label stay. Where
+# that fails, the FILE is as it was, and nothing lies beside it.
+rewrite() {
+    rewritten=$1
+    shift
+    rm -f "$rewritten.clawrack"
+    if cp -p "$rewritten" "$rewritten.clawrack" && "$@" >"$rewritten.clawrack" && rewrite_sync &&
+        mv -f "$rewritten.clawrack" "$rewritten"; then
+        sync "${rewritten%/*}" 2>/dev/null || sync
+        return 0
+    fi
+    rm -f "$rewritten.clawrack"
+    return 1
+}
+
+rewrite_sync() {
+    ! command -v restorecon >/dev/null 2>&1 || restorecon -F "$rewritten.clawrack" 2>/dev/null || :
+    sync "$rewritten.clawrack"
+}
+
 drop() { # FILE: gone, and the disk knows
     [ -e "$1" ] || return 0
     rm -f "$1"
@@ -193,6 +213,32 @@ boot_age() { # seconds since this boot was first seen
 
 still() { # BOOT UNTIL: is that moment still to come?
     [ "$1" = "$(boot_id)" ] && [ "$(uptime_s)" -lt "$2" ]
+}
+
+# --- the way back -------------------------------------------------------------------------------------------------
+# What could lock a person out is on trial. Unless it is committed in time, the guard is called to take it back, whatever
+# has become of us and of whoever called us; the tick, and the first one after a boot, look as well.
+
+way_back() { # UNIT SECONDS WORDS…: when the time is over, the guard is called with these WORDS
+    way_back_off "$1"
+    back_unit=$1
+    back_s=$(($2 + 1))
+    shift 2
+    if has_systemd; then
+        systemd-run --quiet --unit="$back_unit" --on-active="$back_s" --timer-property=AccuracySec=1s \
+            "$GUARD" "$@"
+    elif command -v setsid >/dev/null 2>&1; then
+        # shellcheck disable=SC2016 # the other shell's own words
+        setsid sh -c 'sleep "$1"; shift; exec "$@"' sh "$back_s" "$GUARD" "$@" </dev/null >/dev/null 2>&1 9>&- 8>&- &
+    else
+        (sleep "$back_s" && exec "$GUARD" "$@") </dev/null >/dev/null 2>&1 9>&- 8>&- &
+    fi
+}
+
+way_back_off() { # UNIT: committed, or taken back already; without systemd the call finds nothing to do
+    has_systemd || return 0
+    systemctl stop "$1.timer" 2>/dev/null || :
+    systemctl reset-failed "$1.timer" "$1.service" 2>/dev/null || :
 }
 
 # --- the lock and the lease ---------------------------------------------------------------------------------------

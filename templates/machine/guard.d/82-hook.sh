@@ -88,15 +88,15 @@ hook_lines() { # add|take
     while IFS= read -r line || [ -n "$line" ]; do
         nth=$((nth + 1))
         case $line in *"$HOOK_MARK") continue ;; esac
-        [ $nth != "$at" ] || hook_put "$(hook_line)"
-        hook_put "$line"
+        [ $nth != "$at" ] || hook_put "$(hook_line)" || return 1
+        hook_put "$line" || return 1
     done <"$hook_file"
-    [ "$1" = take ] || [ "$at" != 0 ] || hook_put "$(hook_line)"
+    [ "$1" = take ] || [ "$at" != 0 ] || hook_put "$(hook_line)" || return 1
     [ -z "$break" ] || [ "$(tail -c 1 "$hook_file" | tr -d '\n' | wc -c)" -ne 0 ] || echo
 }
 
 hook_put() { # LINE
-    printf '%s%s' "$break" "$1"
+    printf '%s%s' "$break" "$1" || return 1
     break='
 '
 }
@@ -119,11 +119,7 @@ hook_write() { # add|take: by one rename, owner and mode kept; a link stays one
     hook_file=$(readlink -f "$HOOK_PATH" 2>/dev/null) || hook_file=
     [ -n "$hook_file" ] || hook_file=$HOOK_PATH
     [ -e "$hook_file" ] || refuse hook "$HOOK_PATH is not there"
-    cp -p "$hook_file" "$hook_file.clawrack" || fail hook "$HOOK_PATH cannot be written beside"
-    hook_lines "$1" >"$hook_file.clawrack" || fail hook "$HOOK_PATH could not be written"
-    sync "$hook_file.clawrack" 2>/dev/null || sync
-    mv -f "$hook_file.clawrack" "$hook_file" || fail hook "$HOOK_PATH could not be written"
-    sync "${hook_file%/*}" 2>/dev/null || sync
+    rewrite "$hook_file" hook_lines "$1" || fail hook "$HOOK_PATH could not be written"
     CHANGED=1
     hook_told
 }

@@ -16,13 +16,14 @@ verb_host() { # WHAT [VALUE…]
     look.1) host_look && return 0 ;;
     door_late.1) host_door_late && return 0 ;; # no lock: whoever is locked out must not wait for a change's end
     clock.2 | swap.2 | awake.1 | journal.2 | undo.1) ;;
-    door.3 | door_keep.1 | door_open.1) ;;
+    door.3 | door_commit.1 | door_open.1) ;;
     *) bad host "$*" ;;
     esac
     mkdir -p "$DATA" "$RUN"
     chmod 0700 "$DATA" "$RUN"
     exec 9>>"$DATA/lock"
     flock -w 30 9 || refuse busy "another change is under way"
+    [ "$1" = clock ] || free_or_ours '' # no token comes with it: nobody's lease may stand
     what=$1
     shift
     "host_$what" "$@"
@@ -62,7 +63,7 @@ host_undo() { # of a machine that never got as far as a guard; elsewhere `uninst
 # Where agents live: root's alone, and on a disk that keeps it so. A folder that somebody made before us, or a link to
 # a larger disk, is taken as it is.
 host_ground() { # in `install`, once the folders are there
-    case $(kind_of "$DATA") in
+    case $(filesystem_of "$DATA") in
     tmpfs | ramfs | rootfs | squashfs) refuse ground-memory "$DATA" ;;
     vfat | msdos | exfat | ntfs | ntfs3 | fuseblk | 9p | cifs | smb3 | nfs | nfs4 | fuse.*) refuse ground-owners "$DATA" ;;
     esac
@@ -151,10 +152,10 @@ host_swap() { # MIB
         say already 1
         return 0
     fi
-    kind=$(kind_of "$DATA")
-    case $kind in
+    filesystem=$(filesystem_of "$DATA")
+    case $filesystem in
     ext[234] | xfs) ;;
-    *) swap_not swap-place "$DATA is on $kind" ;;
+    *) swap_not swap-place "$DATA is on $filesystem" ;;
     esac
     [ "$(free_kib_of "$DATA")" -ge $(($1 * 1024 + SWAP_SPARE)) ] || swap_not swap-room "$1 MiB, and 1 GiB beside it"
     swap_failed=
@@ -203,13 +204,13 @@ memory_swap() {
     if swap_is_on; then echo $((S_memory * 2)); else echo "$S_memory"; fi
 }
 
-kind_of() { # PATH → the kind of its file system; the last of several mounts on one place counts
-    kind_at=$(df -P "$1" | { read -r _ && read -r _ _ _ _ _ mount && printf '%s' "$mount"; })
-    kind_found=
-    while read -r _ mount kind _; do
-        [ "$mount" != "$kind_at" ] || kind_found=$kind
+filesystem_of() { # PATH → ext4, xfs …; the last of several mounts on one place counts
+    mounted_at=$(df -P "$1" | { read -r _ && read -r _ _ _ _ _ mount && printf '%s' "$mount"; })
+    mounted_as=
+    while read -r _ mount filesystem _; do
+        [ "$mount" != "$mounted_at" ] || mounted_as=$filesystem
     done </proc/mounts
-    printf '%s' "$kind_found"
+    printf '%s' "$mounted_as"
 }
 
 # --- no sleep -----------------------------------------------------------------------------------------------------

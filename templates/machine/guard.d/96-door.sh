@@ -4,6 +4,8 @@
 # can still be reached; else it opens again by itself: a timer, and the next boot. It stays open wherever sshd is told
 # to listen, also when that changes later. Ports that Docker publishes for others do not pass here.
 
+DOOR_BACK=clawrack-door # the way back's unit
+
 host_door() { # PORT SECONDS
     is_number "$1" 1 65535 || bad port "$1"
     is_number "$2" 10 600 || bad seconds "$2"
@@ -13,17 +15,17 @@ port=$1
 boot=$(boot_id)
 until=$(($(uptime_s) + $2))
 END
-    door_arm "$2" # before the door moves
+    try door way_back "$DOOR_BACK" "$2" host door_late # before the door moves
     failpoint door-armed
     door_load || { door_open_again && fail door "the rules could not be loaded"; }
 }
 
-host_door_keep() { # it was proven
+host_door_commit() { # it was proven
     [ -s "$DATA/door.trial" ] || refuse late "the trial is over"
     still "$(field "$DATA/door.trial" boot)" "$(field "$DATA/door.trial" until)" || refuse late "the trial is over"
     mv -f "$DATA/door.trial" "$DATA/door"
     sync "$DATA"
-    ! has_systemd || systemctl stop clawrack-door.timer 2>/dev/null || :
+    way_back_off "$DOOR_BACK"
 }
 
 host_door_open() {
@@ -35,16 +37,6 @@ host_door_late() { # by the timer that was armed
     [ -s "$DATA/door.trial" ] || return 0
     ! still "$(field "$DATA/door.trial" boot)" "$(field "$DATA/door.trial" until)" || return 0
     door_open_again
-}
-
-door_arm() { # SECONDS
-    if has_systemd; then
-        systemctl stop clawrack-door.timer 2>/dev/null || :
-        try door systemd-run --quiet --collect --unit=clawrack-door --on-active="$(($1 + 1))" \
-            --timer-property=AccuracySec=1 "$GUARD" host door_late
-    else
-        (sleep "$(($1 + 1))" && exec "$GUARD" host door_late) </dev/null >/dev/null 2>&1 9>&- & # a hang-up is nothing to it
-    fi
 }
 
 door_open_again() { # the trial ends: what was proven before counts again, or nothing
@@ -113,7 +105,7 @@ door_tick() { # somebody flushed, or the timer never came
 
 door_drop() {
     rm -f "$DATA/door.trial" "$DATA/door"
-    ! has_systemd || systemctl stop clawrack-door.timer 2>/dev/null || :
+    way_back_off "$DOOR_BACK"
     for tool in iptables ip6tables; do
         command -v $tool >/dev/null 2>&1 || continue
         while $tool -w 10 -t mangle -D INPUT -j CLAWRACK-DOOR 2>/dev/null; do :; done

@@ -10,7 +10,7 @@ SSHD_CONFIG=/etc/ssh/sshd_config
 SSHD_DROP_IN=/etc/ssh/sshd_config.d/00-clawrack.conf
 SSHD_BEGIN='# clawrack begin: password logins are off; guard.sh soften now takes this back'
 SSHD_END='# clawrack end'
-SOFTEN=clawrack-soften # the timer's unit
+HARDEN_BACK=clawrack-soften # the way back's unit
 
 verb_harden() { # TOKEN arm USER ADDRESS HERE PORT KEY SECONDS | TOKEN commit
     case $2.$# in
@@ -36,7 +36,7 @@ harden_arm() { # TOKEN arm USER ADDRESS HERE PORT KEY SECONDS; see guard.sh
     fi
     UNDO=harden_back
     [ -e "$DATA/harden" ] || write_harden writing "$8" # else sshd may have read ours: one that died had got so far
-    harden_timer "$8"
+    try harden-timer way_back "$HARDEN_BACK" "$8" soften due
     failpoint harden-timed
     harden_write
     failpoint harden-written
@@ -94,7 +94,7 @@ harden_commit() { # TOKEN
     HARDEN_USER=$(field "$DATA/harden" user)
     failpoint harden-commit
     write_harden on 0
-    soften_untimed
+    way_back_off "$HARDEN_BACK"
 }
 
 # --- what sshd makes of its files ---------------------------------------------------------------------------------
@@ -191,8 +191,7 @@ knows_our_key() { # in one of the files where sshd will look, or where it asks a
     eval "ssh_home=~$HARDEN_USER" # is_login: a name that stands for itself
     set -f
     for keys in $(told_by_sshd authorizedkeysfile); do
-        keys=$(ssh_expanded "$keys")
-        case $keys in /*) ;; *) keys=$ssh_home/$keys ;; esac
+        keys=$(ssh_expanded "$keys" "$HARDEN_USER" "$ssh_home")
         [ -r "$keys" ] || continue
         while IFS= read -r line || [ -n "$line" ]; do
             case $line in
@@ -208,21 +207,23 @@ knows_our_key() { # in one of the files where sshd will look, or where it asks a
     return 1
 }
 
-ssh_expanded() { # PATH with sshd's %h, %u, %U and %%
+ssh_expanded() { # PATH USER HOME → where it is: with sshd's %h, %u, %U and %%, and from the home on
     ssh_rest=$1
     ssh_path=
     while [ "${ssh_rest#*%}" != "$ssh_rest" ]; do
         ssh_path=$ssh_path${ssh_rest%%\%*}
         ssh_rest=${ssh_rest#*%}
         case $ssh_rest in
-        h*) ssh_path=$ssh_path$ssh_home ;;
-        u*) ssh_path=$ssh_path$HARDEN_USER ;;
-        U*) ssh_path=$ssh_path$(id -u "$HARDEN_USER") ;;
+        h*) ssh_path=$ssh_path$3 ;;
+        u*) ssh_path=$ssh_path$2 ;;
+        U*) ssh_path=$ssh_path$(id -u "$2") ;;
         *) ssh_path=$ssh_path% ;;
         esac
         ssh_rest=${ssh_rest#?}
     done
-    printf '%s' "$ssh_path$ssh_rest"
+    ssh_path=$ssh_path$ssh_rest
+    case $ssh_path in /*) ;; *) ssh_path=$3/$ssh_path ;; esac
+    printf '%s\n' "$ssh_path"
 }
 
 # --- our lines ----------------------------------------------------------------------------------------------------
@@ -242,7 +243,7 @@ harden_write() {
     [ ! -L "$SSHD_CONFIG" ] || refuse harden-not-effective "$SSHD_CONFIG is a link"
     sshd_top "$SSHD_BEGIN
 $harden_lines
-$SSHD_END"
+$SSHD_END" || fail disk "$SSHD_SAID"
     sshd_takes_it || refuse harden-not-effective "$SSHD_SAID"
 }
 
@@ -267,15 +268,13 @@ harden_wanted() {
 }
 
 sshd_top() { # LINES: sshd's own file, ours at its top and nowhere else; none: only without ours
-    cp -p "$SSHD_CONFIG" "$SSHD_CONFIG.clawrack" # mode and owner
-    {
-        [ -z "$1" ] || printf '%s\n' "$1"
-        sshd_others
-    } >"$SSHD_CONFIG.clawrack"
-    ! command -v restorecon >/dev/null 2>&1 || restorecon -F "$SSHD_CONFIG.clawrack" 2>/dev/null || :
-    sync "$SSHD_CONFIG.clawrack"
-    mv -f "$SSHD_CONFIG.clawrack" "$SSHD_CONFIG"
-    sync "${SSHD_CONFIG%/*}"
+    SSHD_SAID="$SSHD_CONFIG could not be written"
+    with_room rewrite "$SSHD_CONFIG" sshd_below "$1"
+}
+
+sshd_below() { # LINES, and then what others wrote
+    [ -z "$1" ] || printf '%s\n' "$1" || return 1
+    sshd_others
 }
 
 sshd_others() { # sshd's own file without our lines
@@ -284,7 +283,7 @@ sshd_others() { # sshd's own file without our lines
         case $line in
         '# clawrack begin'*) ours=1 ;;
         "$SSHD_END") ours= ;;
-        *) [ -n "$ours" ] || printf '%s\n' "$line" ;;
+        *) [ -n "$ours" ] || printf '%s\n' "$line" || return 1 ;;
         esac
     done <"$SSHD_CONFIG"
 }
@@ -327,28 +326,7 @@ sshd_reload() {
     kill -HUP "$sshd_pid"
 }
 
-# --- the way back -------------------------------------------------------------------------------------------------
-
-harden_timer() { # SECONDS
-    soften_untimed
-    if has_systemd; then
-        try harden-timer systemd-run --unit="$SOFTEN" --on-active="$(($1 + 1))" --timer-property=AccuracySec=1s \
-            "$GUARD" soften due
-        return 0
-    fi
-    if command -v setsid >/dev/null 2>&1; then
-        # shellcheck disable=SC2016 # the other shell's own words
-        setsid sh -c 'sleep "$1"; exec "$2" soften due' sh "$(($1 + 1))" "$GUARD" </dev/null >/dev/null 2>&1 9>&- 8>&- &
-    else
-        (sleep "$(($1 + 1))" && exec "$GUARD" soften due) </dev/null >/dev/null 2>&1 9>&- 8>&- &
-    fi
-}
-
-soften_untimed() { # without systemd the timer finds nothing to do
-    has_systemd || return 0
-    systemctl stop "$SOFTEN.timer" 2>/dev/null || :
-    systemctl reset-failed "$SOFTEN.timer" "$SOFTEN.service" 2>/dev/null || :
-}
+# --- taken back ---------------------------------------------------------------------------------------------------
 
 verb_soften() { # due | now [TOKEN]
     prepared
@@ -378,14 +356,14 @@ harden_back() {
     SSHD=$(command -v sshd) || SSHD=sshd
     drop "$SSHD_DROP_IN"
     rm -f "$SSHD_DROP_IN.new" "$SSHD_CONFIG.clawrack"
-    ! holds_ours || sshd_top ''
+    ! holds_ours || sshd_top '' || return 1
     failpoint harden-taken-back
     case $(field "$DATA/harden" stage) in armed | on)
         SSHD_SAID=$("$SSHD" -t 2>&1) || return 1
         try harden-reload sshd_reload
         ;;
     esac
-    soften_untimed
+    way_back_off "$HARDEN_BACK"
     drop "$DATA/harden"
     say softened 1
 }

@@ -138,12 +138,11 @@ owner_made() { # what was put on this machine, for the receipt
 
 key_files() { # USER: the files that sshd may read for this login, those that are there
     {
-        told=$(sshd -T -C "user=$1,host=localhost,addr=127.0.0.1" 2>/dev/null) || told=
-        while IFS=' ' read -r setting values; do
-            [ "$setting" != authorizedkeysfile ] || key_places "$1" "$values"
-        done <<END
-$told
-END
+        SSHD=$(command -v sshd) || SSHD=
+        for key_from in localhost,addr=127.0.0.1 $(key_came); do # somebody's `Match Address` may say where else
+            SSH_AS=,host=$key_from
+            ! sshd_asked "$1" || key_places "$1" "$(told_by_sshd authorizedkeysfile)"
+        done
         key_places "$1" ".ssh/authorized_keys .ssh/authorized_keys2"
         [ "$1" != root ] || echo /etc/dropbear/authorized_keys
     } | sort -u | while IFS= read -r path; do
@@ -151,25 +150,15 @@ END
     done
 }
 
-key_places() { # USER PATTERNS: a pattern may hold %h, %u and %%, and is relative to the home
+key_came() { # from where this connection came, as sshd's -C has it; below sudo nobody says
+    # shellcheck disable=SC2086 # four words
+    set -- ${SSH_CONNECTION:-}
+    [ $# != 4 ] || printf '%s' "$1,addr=$1,laddr=$3,lport=$4"
+}
+
+key_places() { # USER PATTERNS
     for pattern in $2; do
-        key_path=
-        while [ "${pattern#*%}" != "$pattern" ]; do
-            key_path=$key_path${pattern%%%*}
-            pattern=${pattern#*%}
-            case $pattern in
-            h*) key_path=$key_path$OWNER_HOME ;;
-            u*) key_path=$key_path$1 ;;
-            %*) key_path=$key_path% ;;
-            esac
-            pattern=${pattern#?}
-        done
-        key_path=$key_path$pattern
-        case $key_path in
-        none) ;;
-        /*) printf '%s\n' "$key_path" ;;
-        *) printf '%s\n' "$OWNER_HOME/$key_path" ;;
-        esac
+        [ "$pattern" = none ] || ssh_expanded "$pattern" "$1" "$OWNER_HOME"
     done
 }
 
@@ -220,17 +209,10 @@ key_out() { # FILE
         rm -f "$key_file" || fail handover "$key_file"
         [ "$key_ours" = file ] || rmdir "${key_file%/*}" 2>/dev/null || :
     else
-        with_room key_replace "$key_file" || fail handover "$key_file could not be written"
+        with_room rewrite "$key_file" cat "$RUN/.keys" || fail handover "$key_file could not be written"
     fi
     rm -f "$RUN/.keys"
     sync
-}
-
-key_replace() { # FILE: by one rename; owner and mode stay
-    rm -f "$1.clawrack"
-    cp -p "$1" "$1.clawrack" && cat "$RUN/.keys" >"$1.clawrack" && sync "$1.clawrack" || return 1
-    if command -v restorecon >/dev/null 2>&1; then restorecon -F "$1.clawrack" 2>/dev/null || :; fi
-    mv -f "$1.clawrack" "$1" && sync "${1%/*}"
 }
 
 # --- a login that was made only for this --------------------------------------------------------------------------
