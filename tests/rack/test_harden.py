@@ -160,6 +160,7 @@ def test_a_guard_that_dies_anywhere_leaves_what_can_be_gone_on_with_and_taken_ba
                 break
         else:
             raise AssertionError(place)
+        takes_passwords(sshd.port())  # where sshd has just read its files, nobody listens for a moment
         assert sshd.port().run(("true",)).code == 0, place  # nobody is ever locked out
         harden(site.guard, site.lease, port)
         assert not takes_passwords(port), place
