@@ -24,8 +24,9 @@ repo=/etc/yum.repos.d/clawrack-docker-ce.repo
 key=/etc/pki/rpm-gpg/RPM-GPG-KEY-clawrack-docker-ce
 export ZYPP_LOCK_TIMEOUT="$patience"
 work=$(mktemp -d) || exit 23
-trap 'rm -rf "$work"' EXIT
+trap '[ -z "$recorded" ] || settle; rm -rf "$work"' EXIT
 off=""
+recorded=""
 
 tell() { echo "clawrack:$*"; }
 
@@ -124,6 +125,57 @@ add() {
     esac
 }
 
+# shellcheck disable=SC2086
+plan() { # what add would do; nothing is done
+    case $manager in
+        dnf) dnf $off --setopt=install_weak_deps=False --assumeno install "$@" ;;
+        zypper) zypper --non-interactive --no-refresh install --dry-run --no-recommends "$@" ;;
+        apk) apk --wait "$patience" add -s "$@" ;;
+        pacman) pacman -S --needed --noconfirm --print --print-format %n "$@" ;;
+    esac
+}
+
+planned() { # the names in what plan said, and perhaps some that are there: those do not count
+    case $manager in
+        dnf) awk '/^Installing/ {on = 1; next} /^[^ ]/ || !NF {on = 0} on && /^ [^ ]/ {print $1}' ;;
+        zypper) awk '/^The following/ {on = / NEW packages? /} /^  / && on {for (n = 1; n <= NF; n++) print $n} !NF {on = 0}' ;;
+        apk) sed -n 's/^([0-9]*\/[0-9]*) Installing \([^ ]*\) .*/\1/p' ;;
+        pacman) grep -xE '[A-Za-z0-9@._+-]+' ;;
+    esac <"$work/out"
+}
+
+# What will be new here by our own transaction, written down before it begins: so removal knows, also after a power cut,
+# and never takes what somebody else installed
+record() {
+    patient plan "$@" || : # the no that dnf was told is no success; any other refusal comes again
+    all >"$work/before" # the person may have been at it while we waited
+    recorded=1
+    { planned; printf '%s\n' "$@"; } | sort -u | grep -vxF -f "$work/before" >"$work/new"
+    while read -r name; do note "package=$name"; done <"$work/new"
+    sync
+}
+
+# What did not come is not ours: somebody else may install it later. Docker's key comes without being planned
+settle() {
+    recorded=""
+    all >"$work/now"
+    strike "$work/now"
+    [ "$source" != - ] || return 0
+    short=$(printf %s "${source##*,}" | tail -c 8 | tr A-F a-f)
+    grep "^gpg-pubkey-[0-9a-f]*$short-" "$work/now" | grep -vxF -f "$work/before" >"$work/new"
+    while read -r name; do note "package=$name"; done <"$work/new"
+}
+
+# strike LIST: the notes without packages that are not in it
+strike() {
+    [ -s "$1" ] && [ -e "$manifest" ] || return 0
+    awk 'NR == FNR {there["package=" $0]; next} !/^package=/ || $0 in there' "$1" "$manifest" >"$work/kept" || return 0
+    if cp -p "$manifest" "$manifest.new" && cat "$work/kept" >"$manifest.new" && sync; then
+        mv "$manifest.new" "$manifest"
+    fi
+    rm -f "$manifest.new"
+}
+
 # Docker's repository, believed only with Docker's own key
 repository() { # BASE RELEASE KEY
     command -v gpg >/dev/null 2>&1 || { tell key no-gpg; exit 25; }
@@ -145,7 +197,7 @@ repository() { # BASE RELEASE KEY
 wanted() {
     for package in "$@"; do
         name=${package%\?}
-        grep -qxF "$name" "$manifest.before" && continue
+        grep -qxF "$name" "$work/before" && continue
         if has "$name"; then
             echo "$name"
         elif [ "$name" = "$package" ]; then
@@ -155,8 +207,9 @@ wanted() {
 }
 
 note "manager=$manager"
-# What was there is written down first: so removal knows what is ours, also after a power cut
-[ -s "$manifest.before" ] || { all >"$manifest.before.new" && mv "$manifest.before.new" "$manifest.before" && sync; }
+rm -f "$manifest.before" # of an earlier release: it called ours whatever came after it
+all >"$work/before"
+strike "$work/before"
 # shellcheck disable=SC2046
 [ "$source" = - ] || repository $(echo "$source" | tr ',' ' ')
 refresh
@@ -166,16 +219,19 @@ if [ -s "$work/missing" ]; then
     tell missing "$(cat "$work/missing")"
     exit 21
 fi
-# shellcheck disable=SC2086
-[ -z "$packages" ] || patient add $packages
-rc=$?
+rc=0
+if [ -n "$packages" ]; then
+    # shellcheck disable=SC2086
+    record $packages
+    # shellcheck disable=SC2086
+    patient add $packages || rc=$?
+    settle
+fi
 # zypper's 100 to 107 say that it went well, and something besides
 case $manager.$rc in *.0 | zypper.10[0-7]) ;; *)
     [ "$manager" != pacman ] || ! grep -qE 'returned error: 404|Maximum file size' "$work/out" || tell stale 1
     exit 23 ;;
 esac
-all | grep -vxF -f "$manifest.before" | while read -r name; do note "package=$name"; done
-rm -f "$manifest.before"
 [ "$source" = - ] || { base=${source%%,*} && note "mirror=${base%/*}"; }
 sync
 exit 0

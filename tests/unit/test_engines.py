@@ -81,9 +81,9 @@ def played(told: Transcript, home: Path) -> subprocess.CompletedProcess[str]:
     """Run others.sh as the step would, and let the transcript answer."""
     family = engines.of(Facts(told.facts))
     assert family
-    (home / "bin").mkdir()
+    (home / "bin").mkdir(exist_ok=True)
     (home / "talk.json").write_bytes(msgspec.json.encode(told.talk))
-    (home / "said").touch()
+    (home / "said").write_text("")
     for name in PLAYED:
         (home / "bin" / name).write_text(STUB.format(python=sys.executable, home=str(home)))
         (home / "bin" / name).chmod(0o755)
@@ -111,6 +111,22 @@ def test_what_would_be_typed_is_what_the_transcript_says_and_it_ends_so(path: Pa
     made = tmp_path / "etc/yum.repos.d/clawrack-docker-ce.repo"
     assert (made.read_text().replace(str(tmp_path), "") if made.exists() else "") == told.repository
     assert ran.stderr == ""
+
+
+def test_what_a_person_installed_after_a_setup_that_failed_or_while_we_waited_is_not_ours(tmp_path: Path) -> None:
+    folder = TRANSCRIPTS[0].parent
+    assert played(transcript(folder / "alpine-without-community.yaml"), tmp_path).returncode == 21
+    assert [path.name for path in tmp_path.glob("notes*")] == ["notes"]
+    told = transcript(folder / "alpine.yaml")
+    lists = [number for number, line in enumerate(told.talk) if line.run == "apk info -q"]
+    more = ["nginx", "nginx\nvim", "nginx\nvim\ncurl"]  # before us, while we waited, and by another hand beside us
+    talk = list(told.talk)
+    for number, theirs in zip(lists, more, strict=True):
+        talk[number] = msgspec.structs.replace(talk[number], out=f"{talk[number].out}{theirs}\n")
+    (tmp_path / "notes.before").write_text("musl\n")  # an earlier release left it
+    assert played(msgspec.structs.replace(told, talk=talk), tmp_path).returncode == 0
+    assert (tmp_path / "notes").read_text().splitlines() == told.notes
+    assert [path.name for path in tmp_path.glob("notes*")] == ["notes"]
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
