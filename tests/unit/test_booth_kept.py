@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -77,6 +78,43 @@ def test_a_folder_that_was_made_and_is_no_ticket_yet_goes(tmp_path: Path) -> Non
     assert kept.home(7).is_dir()
     assert list(kept.tickets()) == []
     assert not (tmp_path / "tickets/7").exists()
+
+
+@pytest.mark.parametrize(
+    ("lingers", "runtime", "on_disk"),
+    [
+        ("yes", "logind", False),
+        ("no", "logind", True),
+        ("", "logind", True),  # it does not know the login, or is not there
+        ("no", "own", False),  # nobody but its owner empties that one
+        (None, "logind", False),  # no systemd: nobody empties anything
+    ],
+)
+def test_tickets_lie_in_memory_only_where_no_logout_empties_it(
+    lingers: str | None, runtime: str, on_disk: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systemd, logind = tmp_path / "systemd", tmp_path / "user" / str(os.getuid())
+    for folder in (logind, tmp_path / "own", *([] if lingers is None else [systemd])):
+        folder.mkdir(parents=True)
+    (tmp_path / "loginctl").write_text(f"#!/bin/sh\necho {lingers}\n[ -n '{lingers}' ]\n")
+    (tmp_path / "loginctl").chmod(0o755)
+    monkeypatch.setattr(keep, "SYSTEMD", systemd)
+    monkeypatch.setattr(keep, "LOGINS", logind.parent)
+    monkeypatch.setattr(keep, "MEMORY", tmp_path / "none")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(logind if runtime == "logind" else tmp_path / "own"))
+    found = keep.usual()
+    assert found.on_disk is on_disk
+    assert found.folder.is_relative_to(tmp_path / "state") is on_disk
+
+
+def test_tickets_that_were_begun_on_disk_are_found_there_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    days = tmp_path / "state" / "clawrack" / "booth"
+    keep.Keep(days / "tickets", days).write(a_ticket(), ORDER)
+    assert [kept.ticket for kept in keep.usual().tickets()] == [a_ticket()]
 
 
 def test_no_number_is_given_twice(tmp_path: Path) -> None:
