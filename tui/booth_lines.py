@@ -118,7 +118,7 @@ class PlainDesk:
         self._tell(texts.counts(booth.desk))
 
     def _state(self, ticket: Ticket) -> None:
-        params = {"ticket": ticket.number, "state": say(f"booth.state.{ticket.state}"), "what": ticket.what}
+        params = {"ticket": ticket.number, "state": say(f"value.state.{ticket.state}"), "what": ticket.what}
         self._tell(say("booth.lines.state", **params).rstrip(" .。") + say("booth.lines.stop"))
         if ticket.state == "parked":
             self._tell(say("booth.ui.parked", ticket=ticket.number, code=ticket.code))

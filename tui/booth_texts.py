@@ -42,7 +42,7 @@ def state(ticket: Ticket) -> Cell:
     """Return where the ticket is, as a sign and a word."""
     sign, style = _SIGNS.get(ticket.state, ("◐", "doing"))
     waits = ticket.state == "new" and not ticket.running
-    return Cell(f"{sign} {say('booth.state.waiting' if waits else f'booth.state.{ticket.state}')}", style)
+    return Cell(f"{sign} {say('value.state.waiting' if waits else f'value.state.{ticket.state}')}", style)
 
 
 def now_doing(ticket: Ticket, event: Event | None, now: float) -> Cell:
@@ -61,7 +61,7 @@ def now_doing(ticket: Ticket, event: Event | None, now: float) -> Cell:
 
 def cause(ticket: Ticket) -> str:
     """Return why a ticket is parked or failed, in a few words."""
-    return say(f"booth.cause.{ticket.cause}") if ticket.cause else ""
+    return say(f"value.cause.{ticket.cause}") if ticket.cause else ""
 
 
 def topic(wanted: Wanted) -> str:
@@ -98,7 +98,7 @@ def details(ticket: Ticket, now: float) -> list[tuple[str, str]]:
     """Return all that the desk knows of a ticket: names of fields, and their values."""
     found = clock(ticket, now)
     rows = [
-        ("state", say(f"booth.state.{ticket.state}")),
+        ("state", say(f"value.state.{ticket.state}")),
         ("code", ticket.code),
         ("device", ticket.device),
         ("what", ticket.what),

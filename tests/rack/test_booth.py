@@ -333,7 +333,7 @@ def test_in_plain_lines_a_customer_who_says_no_is_told_so_and_nothing_of_theirs_
         desk.press(f"{OTHER}\r")
         desk.sees("2. I do not agree")  # the customer's language is not the operator's
         desk.press(f"{number} 2\n")
-        desk.sees("未成")
+        desk.sees("失败")
         desk.press("quit\n")
         assert desk.ends() == 0
         assert "\x1b" not in desk.said.decode()
