@@ -23,7 +23,7 @@ from installer.bootstrap import KeyTwice
 from installer.detect import detect
 from installer.detect.doubts import OTHER, VALUES, Doubt, doubts, told
 from installer.facts import Facts, look
-from installer.families import called, ground, vendor
+from installer.makers import called, ground, vendor
 from installer.mirrors.measure import tried
 from installer.model_key import Chooser, Chosen, known
 from installer.preflight import judge, need_of, refuse
@@ -217,9 +217,9 @@ class Lead:
 
     def _firewall(self, looked: Looked) -> Firewall:
         """Return what becomes of the firewall; asked of a person where there is none and anybody can knock."""
-        family = vendor(detect(looked.facts))
-        if self._answers.firewall == "ssh-only" and family:
-            raise Refused("nas.firewall", where=looked.there.name, system=family.title)
+        maker = vendor(detect(looked.facts))
+        if self._answers.firewall == "ssh-only" and maker:
+            raise Refused("nas.firewall", where=looked.there.name, system=maker.title)
         if self._answers.firewall or self._asks.silent or self._answers.plan or not looked.new:
             return self._answers.firewall or "keep"
         if not exposed(looked.facts, detect(looked.facts)):

@@ -27,8 +27,8 @@ from installer.answers import Answers
 from installer.detect import detect
 from installer.detect.doubts import said
 from installer.facts import Facts
-from installer.families import root_only
 from installer.lead import Lead, Looked, Tools, part
+from installer.makers import root_only
 from installer.model_key import Chosen
 from installer.provision import prepare
 from installer.reach import Reached

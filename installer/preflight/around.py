@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, collapse_addresses
 from installer.detect import Verdict
 from installer.engines import daemon
 from installer.facts import Facts
-from installer.families import vendor
+from installer.makers import vendor
 from installer.preflight import mends
 from installer.preflight.problem import Need, Problem, Problems, plain
 

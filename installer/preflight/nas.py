@@ -2,7 +2,7 @@
 
 from installer.detect import Verdict
 from installer.facts import Facts
-from installer.families import Family, family_of, ground, systemd, vendor
+from installer.makers import Maker, ground, maker_of, systemd, vendor
 from installer.preflight.problem import Problem, Problems
 
 _NEWEST_UNRAID = 7
@@ -11,27 +11,27 @@ _NEWEST_UNRAID = 7
 
 def judge(facts: Facts, verdict: Verdict) -> Problems:
     """Yield what is in the way on a NAS; nothing for a machine that is none, or one that is prepared as any Debian."""
-    family = family_of(verdict)
-    if family and family.way == "vm":
-        yield Problem("stop", f"nas.vm.{family.name}", {"system": family.title})
-    elif family and family.way == "here":
-        yield from _here(family, facts, verdict)
+    maker = maker_of(verdict)
+    if maker and maker.way == "vm":
+        yield Problem("stop", f"nas.vm.{maker.name}", {"system": maker.title})
+    elif maker and maker.way == "here":
+        yield from _here(maker, facts, verdict)
 
 
-def _here(family: Family, facts: Facts, verdict: Verdict) -> Problems:
+def _here(maker: Maker, facts: Facts, verdict: Verdict) -> Problems:
     stands = ground(facts, verdict)
-    params = {"system": family.title, "app": family.engine}
+    params = {"system": maker.title, "app": maker.engine}
     if not verdict.os.sure:
         yield Problem("stop", "nas.unsure", params)
         return
-    if family.name == "unraid" and _release(facts.get("unraid.version")) > _NEWEST_UNRAID:
+    if maker.name == "unraid" and _release(facts.get("unraid.version")) > _NEWEST_UNRAID:
         yield Problem("stop", "nas.unraid_newer", params)
         return
     if not facts.get("cap_bounding") and not stands.data:  # a saved probe without its judging part
         yield Problem("warn", "preflight.untold", {"keys": "vendor.docker, place.*"})
         return
     if not stands.docker:
-        yield Problem("fix", f"nas.engine.{family.name}", params)
+        yield Problem("fix", f"nas.engine.{maker.name}", params)
     if not stands.data:
         yield Problem("fix", "nas.volume", params)
     elif stands.open:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from installer.detect import Verdict
 from installer.facts import Facts
-from installer.families import DATA, ground, vendor
+from installer.makers import DATA, ground, vendor
 from installer.preflight.problem import KIB, MIB, Need, Problem, Problems
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs", "rootfs"})
@@ -39,10 +39,10 @@ def disks(facts: Facts, verdict: Verdict, need: Need) -> Problems:
             yield Problem("fix", "preflight.disk", mib)
     guard = _disk(facts, ("/usr/local", "/"))
     if guard and guard.read_only and not (data and data.read_only and data.mount == guard.mount):
-        family = vendor(verdict)
+        maker = vendor(verdict)
         yield (
-            Problem("stop", "nas.read_only", {"system": family.title})
-            if family
+            Problem("stop", "nas.read_only", {"system": maker.title})
+            if maker
             else Problem("fix", "preflight.read_only", {"path": "/usr/local"})
         )
 

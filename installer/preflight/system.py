@@ -6,7 +6,7 @@ from installer import engines
 from installer.detect import Verdict
 from installer.detect.system import base
 from installer.facts import Facts
-from installer.families import family_of, vendor
+from installer.makers import maker_of, vendor
 from installer.preflight import nas
 from installer.preflight.problem import Need, Problem, Problems, plain
 
@@ -45,7 +45,7 @@ def system(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
         yield Problem("fix", "preflight.wsl1", params)
     elif "unifi" in verdict.traits:
         yield Problem("stop", "preflight.router", params)
-    elif (family := family_of(verdict)) and family.way != "distribution":
+    elif (maker := maker_of(verdict)) and maker.way != "distribution":
         yield from nas.judge(facts, verdict)
     elif os.value in _OTHERS and os.sure:
         yield from _other(facts, verdict, params)
@@ -109,8 +109,8 @@ def kernel(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
 
 def rights(facts: Facts, verdict: Verdict, _need: Need) -> Problems:
     """Root, or a way to it."""
-    if (family := vendor(verdict)) and facts.get("sudo") == "none":
-        yield Problem("fix", "nas.no_root", {"user": plain(facts.get("user")), "system": family.title})
+    if (maker := vendor(verdict)) and facts.get("sudo") == "none":
+        yield Problem("fix", "nas.no_root", {"user": plain(facts.get("user")), "system": maker.title})
     if _prepared(facts, verdict) and facts.get("sudo") == "none":
         yield Problem("fix", "preflight.no_root", {"user": plain(facts.get("user"))})
 

@@ -1,8 +1,8 @@
 """Idempotent changes to a machine: what makes a bare one ready for agents."""
 
+from installer import makers
 from installer.detect import detect
 from installer.facts import Facts
-from installer.families import vendor as made_by
 from installer.steps.clock import Clock
 from installer.steps.daemon import Daemon
 from installer.steps.door import Door
@@ -27,7 +27,7 @@ _BY_ROOT: tuple[Step, ...] = (Vendor(), Guard(), RootKey())
 
 def steps_of(facts: Facts) -> tuple[Step, ...]:
     """Return the steps for a machine, in order."""
-    family = made_by(detect(facts))
-    if family is None:
+    maker = makers.vendor(detect(facts))
+    if maker is None:
         return STEPS
-    return _BY_ROOT if family.login == "root" else _ON_A_NAS
+    return _BY_ROOT if maker.login == "root" else _ON_A_NAS

@@ -12,7 +12,7 @@ from fleet.machine.guard import Guard as Calls
 from fleet.machine.guard import GuardAbsent
 from installer import remote
 from installer.detect import detect
-from installer.families import ground
+from installer.makers import ground
 from installer.steps import carried
 from installer.steps.step import BROUGHT, NOTES, Machine, Removal, Say, Tell
 

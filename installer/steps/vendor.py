@@ -4,7 +4,7 @@ from fleet.base.errors import Refused
 from fleet.machine.guard import parse
 from installer import remote
 from installer.detect import detect
-from installer.families import ground, root_only, vendor
+from installer.makers import ground, root_only, vendor
 from installer.steps.step import Machine, Removal, Say, Tell
 
 
@@ -20,14 +20,14 @@ class Vendor:
             Refused: it does not; the words say what to click.
         """
         verdict = detect(machine.facts)
-        family, stands = vendor(verdict), ground(machine.facts, verdict)
+        maker, stands = vendor(verdict), ground(machine.facts, verdict)
         ran = remote.run(machine.port, "vendor.sh", stands.docker or "docker")
         if ran.code == 0:
             return True
-        name = family.name if family else ""
+        name = maker.name if maker else ""
         said = parse(ran.out).get("said", "-")
         key = f"nas.engine.{name}" if ran.code == _ABSENT else "nas.engine_down"
-        title, app = (family.title, family.engine) if family else ("", "")
+        title, app = (maker.title, maker.engine) if maker else ("", "")
         raise Refused(key, where=machine.name, system=title, app=app, reason=said)
 
     def verify(self, machine: Machine) -> bool:

@@ -1,5 +1,5 @@
 # --- the boot hook: what starts the watcher after a boot -----------------------------------------------------------
-# HOOK=FORM:PATH, by the table of the installer's families; nothing where units of systemd's do it.
+# HOOK=FORM:PATH, by the installer's table of makers; nothing where units of systemd's do it.
 #   file  PATH is a program of our own, which the system starts with `start` (rc.d, local.d)
 #   line  PATH is the system's own script; one line of ours is in it, before an `exit 0` at its end
 #   cron  PATH is the system's own table; one line of ours is in it, and whom it finds watched it leaves alone

@@ -7,7 +7,7 @@ import pytest
 from fleet.base.words import catalogue
 from installer.detect import detect
 from installer.facts import Facts
-from installer.families import DATA, Ground, Hook, called, families, ground, root_only, vendor
+from installer.makers import DATA, Ground, Hook, called, ground, makers, root_only, vendor
 from installer.steps import STEPS, steps_of
 from tests.unit.test_guard_script import SHELLS, ask
 
@@ -26,27 +26,27 @@ def stands(*parts: dict[str, str]) -> Ground:
 
 def test_the_table_has_each_maker_with_a_source_and_says_that_nobody_has_seen_it() -> None:
     names = {"dsm", "qts", "quts_hero", "unraid", "truenas", "fnos", "ugos", "zimaos", "omv", "proxmox_ve"}
-    assert families().keys() == names
-    for family in families().values():
-        assert family.source
-        assert family.never
-        assert not family.seen
+    assert makers().keys() == names
+    for maker in makers().values():
+        assert maker.source
+        assert maker.never
+        assert not maker.seen
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_each_row_has_the_sentence_that_its_owner_needs(language: str) -> None:
     texts = catalogue(language)
-    for family in families().values():
-        key = {"here": f"nas.engine.{family.name}", "vm": f"nas.vm.{family.name}"}.get(family.way)
+    for maker in makers().values():
+        key = {"here": f"nas.engine.{maker.name}", "vm": f"nas.vm.{maker.name}"}.get(maker.way)
         assert key is None or {f"{key}.{part}" for part in ("what", "why", "next")} <= texts.keys()
 
 
 def test_a_row_whose_engine_we_use_says_where_our_folder_and_its_docker_may_be() -> None:
-    for family in families().values():
-        if family.way == "here":
-            assert family.data
-            assert family.docker
-            assert (family.supervisor == "watch") == (family.hook is not None)
+    for maker in makers().values():
+        if maker.way == "here":
+            assert maker.data
+            assert maker.docker
+            assert (maker.supervisor == "watch") == (maker.hook is not None)
 
 
 def test_a_machine_that_is_no_nas_is_as_it_always_was() -> None:

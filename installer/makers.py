@@ -16,7 +16,7 @@ from fleet.base.yaml import parse
 from installer.detect import Verdict, detect
 from installer.facts import Facts
 
-_TABLE = Path(__file__).with_name("families.yaml")
+_TABLE = Path(__file__).with_name("makers.yaml")
 DATA = "/var/lib/clawrack"
 """Where the guard keeps all it has, on a machine that has no place of its own for such."""
 _PLACED, _HOOKED = "place.", "hook."
@@ -35,7 +35,7 @@ class Hook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.form}:{self.path}"
 
 
-class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of the table; the table's head tells what the fields are."""
 
     name: str
@@ -54,7 +54,7 @@ class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
-    families: tuple[Family, ...]
+    makers: tuple[Maker, ...]
 
 
 # What systems without systemd start after a boot, whoever made them: OpenRC's folder, and the old script of all.
@@ -70,7 +70,7 @@ class Ground:
     """Where the guard stands on one machine.
 
     Attributes:
-        data: its folder; empty where the family has no place for it on this machine.
+        data: its folder; empty where the maker has no place for it on this machine.
         docker: the engine's command; empty where it is not there.
         watch: whether its watcher stands in systemd's place.
         hook: what starts the watcher after a boot; None for units of systemd's, or where there is none.
@@ -96,37 +96,37 @@ class Ground:
 
 
 @cache
-def families() -> dict[str, Family]:
+def makers() -> dict[str, Maker]:
     """Return the table, by the names that ``detect`` gives.
 
     Raises:
         BadInput: the table is not as it should be.
     """
     table = parse(_TABLE.read_bytes(), _Table, str(_TABLE))
-    return {family.name: family for family in table.families}
+    return {maker.name: maker for maker in table.makers}
 
 
-def family_of(verdict: Verdict) -> Family | None:
-    """Return the family of a machine; None for what is no NAS."""
-    return families().get(verdict.os.value)
+def maker_of(verdict: Verdict) -> Maker | None:
+    """Return the maker of a machine; None for what is no NAS."""
+    return makers().get(verdict.os.value)
 
 
-def vendor(verdict: Verdict) -> Family | None:
-    """Return the family of a machine whose maker's own engine we use; None for all others."""
-    family = family_of(verdict)
-    return family if family and family.way == "here" else None
+def vendor(verdict: Verdict) -> Maker | None:
+    """Return the maker of a machine whose maker's own engine we use; None for all others."""
+    maker = maker_of(verdict)
+    return maker if maker and maker.way == "here" else None
 
 
 def ground(facts: Facts, verdict: Verdict) -> Ground:
     """Return where the guard stands on a machine."""
-    family = vendor(verdict)
-    if family is None:
+    maker = vendor(verdict)
+    if maker is None:
         bare = not systemd(facts)
         return Ground(watch=bare, hook=_generic(facts) if bare else None)
-    data, exposed = _data(family, facts)
-    watch = family.supervisor == "watch" or not systemd(facts)
-    hook = family.hook or (_generic(facts) if watch else None)
-    return Ground(data, _docker(family, facts), watch=watch, hook=hook, open=exposed)
+    data, exposed = _data(maker, facts)
+    watch = maker.supervisor == "watch" or not systemd(facts)
+    hook = maker.hook or (_generic(facts) if watch else None)
+    return Ground(data, _docker(maker, facts), watch=watch, hook=hook, open=exposed)
 
 
 def systemd(facts: Facts) -> bool:
@@ -136,34 +136,34 @@ def systemd(facts: Facts) -> bool:
 
 def called(facts: Facts) -> str:
     """Return what a person would call the system: a NAS by its maker's name, though it may say that it is Debian."""
-    family = family_of(detect(facts))
-    if family is None:
+    maker = maker_of(detect(facts))
+    if maker is None:
         return facts.get("os.PRETTY_NAME") or facts.get("uname_s")
     told = (facts.get(key) for key in ("dsm.productversion", "qnap.Version", "os.OS_VERSION"))
-    return f"{family.title} {next(filter(None, told), '')}".strip()
+    return f"{maker.title} {next(filter(None, told), '')}".strip()
 
 
 def root_only(facts: Facts, verdict: Verdict) -> bool:
     """Return whether our key has to open root there, for the login that we came by is another."""
-    family = vendor(verdict)
-    return bool(family and family.login == "root" and facts.get("sudo") != "root" and facts.get("uid") != "0")
+    maker = vendor(verdict)
+    return bool(maker and maker.login == "root" and facts.get("sudo") != "root" and facts.get("uid") != "0")
 
 
 def _generic(facts: Facts) -> Hook | None:
     return next((hook for path, hook in _GENERIC if facts.said(f"{_HOOKED}{path}")), None)
 
 
-def _docker(family: Family, facts: Facts) -> str:
+def _docker(maker: Maker, facts: Facts) -> str:
     """Return the engine's command: as the probe found it, else where the maker puts it."""
     if facts.tool("docker"):
         return facts.tool("docker")
     told = facts.get("vendor.docker")
-    return told if told.startswith("/") and any(fnmatchcase(told, pattern) for pattern in family.docker) else ""
+    return told if told.startswith("/") and any(fnmatchcase(told, pattern) for pattern in maker.docker) else ""
 
 
-def _data(family: Family, facts: Facts) -> tuple[str, bool]:
+def _data(maker: Maker, facts: Facts) -> tuple[str, bool]:
     """Return our folder, and whether others than root could replace it."""
-    there = [place for pattern in family.data for place in _places(pattern, facts)]
+    there = [place for pattern in maker.data for place in _places(pattern, facts)]
     return next((place for place in there if not place[1]), there[0] if there else ("", False))
 
 
