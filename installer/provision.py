@@ -24,7 +24,7 @@ def prepare(  # noqa: PLR0913 - two say what, four say how, and the last of thos
     brought: Brought | None = None,
     firewall: Firewall = "keep",
 ) -> list[str]:
-    """Make a machine ready for agents.
+    """Make a machine ready for agents. Steps that do not concern it are passed over, and not told.
 
     Args:
         port: the machine.
@@ -44,9 +44,10 @@ def prepare(  # noqa: PLR0913 - two say what, four say how, and the last of thos
         Unreachable: the wire was cut; likewise.
     """
     machine = Machine(port, facts, brought, firewall)
+    steps = [step for step in steps_of(facts) if step.wanted(machine)]
     if plan_only:
-        return [step.name for step in steps_of(facts) if _would(machine, step, listener)]
-    return carry_out(machine, steps_of(facts), journals, listener)
+        return [step.name for step in steps if _would(machine, step, listener)]
+    return carry_out(machine, steps, journals, listener)
 
 
 def carry_out(machine: Machine, steps: Sequence[Step], journals: Path, listener: Listener) -> list[str]:

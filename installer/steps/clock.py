@@ -16,6 +16,11 @@ class Clock:
 
     name = "step.clock"
 
+    def wanted(self, machine: Machine) -> bool:
+        """Return whether it is known how wrong it is, and it is the machine's own."""
+        choice = mends.clock(machine.facts, detect(machine.facts))
+        return choice.wanted or (choice.why == "right" and mends.clock_off(machine.facts) is not None)
+
     def check(self, machine: Machine) -> bool:
         """Return whether it was right when the machine was looked at, or cannot be set from inside it."""
         return not mends.clock(machine.facts, detect(machine.facts)).wanted

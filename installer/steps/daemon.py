@@ -7,14 +7,14 @@ from installer import remote
 from installer.engines import daemon
 from installer.engines.daemon import PLACE, Settings
 from installer.steps.packages import note_first
-from installer.steps.step import NOTES, Machine, Removal, Say, Tell
+from installer.steps.step import NOTES, Always, Machine, Removal, Say, Tell
 
 _NEW = "/run/clawrack-job/daemon.json"
 _MOST = 1 << 20
 _OTHERS = 2
 
 
-class Daemon:
+class Daemon(Always):
     """Docker's settings hold what is needed, and nothing that agents cannot run with."""
 
     name = "step.daemon"

@@ -21,6 +21,10 @@ class Door:
 
     name = "step.door"
 
+    def wanted(self, machine: Machine) -> bool:
+        """Return whether a person said anything of it."""
+        return machine.firewall != "keep"
+
     def check(self, machine: Machine) -> bool:
         """Return whether nothing was asked for, or it is so already.
 
@@ -28,7 +32,7 @@ class Door:
             Refused: another firewall is at work (``door.another``), or it is not known how we came in
                 (``door.no_port``).
         """
-        if machine.firewall == "keep":
+        if not self.wanted(machine):
             return True
         shut = seen(machine).get("door", "")
         if machine.firewall == "off":

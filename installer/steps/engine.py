@@ -3,12 +3,12 @@
 from fleet.base.clean import line, pairs
 from fleet.base.errors import ActionFailed
 from installer import remote
-from installer.steps.step import NOTES, Machine, Removal, Say, Tell
+from installer.steps.step import NOTES, Always, Machine, Removal, Say, Tell
 
 _SECONDS = 45
 
 
-class Engine:
+class Engine(Always):
     """Docker answers."""
 
     name = "step.engine"

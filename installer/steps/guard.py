@@ -14,13 +14,13 @@ from installer import remote
 from installer.detect import detect
 from installer.makers import ground
 from installer.steps import carried
-from installer.steps.step import BROUGHT, NOTES, Machine, Removal, Say, Tell
+from installer.steps.step import BROUGHT, NOTES, Always, Machine, Removal, Say, Tell
 
 _LONGEST = 10  # digits of one number of a version
 _TAR = "/run/clawrack-job/guard.tar"
 
 
-class Guard:
+class Guard(Always):
     """The guard is installed."""
 
     name = "step.guard"

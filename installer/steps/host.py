@@ -22,6 +22,12 @@ class Swap:
 
     name = "step.swap"
 
+    def wanted(self, machine: Machine) -> bool:
+        """Return whether memory is short, and it is made or there is enough of it."""
+        choice = _choice(mends.swap, machine)
+        short = (machine.facts.number("mem.MemTotal") or mends.COMFORT) * mends.KIB < mends.COMFORT
+        return choice.wanted or (short and choice.why == "enough")
+
     def check(self, machine: Machine) -> bool:
         """Return whether none is wanted, there is some, or it was found out that there cannot be."""
         return not _choice(mends.swap, machine).wanted or seen(machine).get("swap", "off") != "off"
@@ -48,6 +54,10 @@ class Awake:
 
     name = "step.awake"
 
+    def wanted(self, machine: Machine) -> bool:
+        """Return whether something would put it to sleep, or that was switched off."""
+        return _choice(mends.awake, machine).wanted or bool(machine.facts.get("sleep_off"))
+
     def check(self, machine: Machine) -> bool:
         """Return whether nothing would put it to sleep."""
         return not _choice(mends.awake, machine).wanted or seen(machine).get("awake") == "yes"
@@ -70,6 +80,10 @@ class Journal:
     """The system's journal leaves room for agents. What agents print is limited by their cages (guard.d/40-box.sh)."""
 
     name = "step.journal"
+
+    def wanted(self, machine: Machine) -> bool:
+        """Return whether it would take too much, or somebody has said how far it may grow."""
+        return _choice(mends.journal, machine).wanted or bool(machine.facts.get("journal_max"))
 
     def check(self, machine: Machine) -> bool:
         """Return whether it has a limit, or room enough without one of ours."""

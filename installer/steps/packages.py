@@ -14,7 +14,7 @@ from installer.detect.architecture import architecture
 from installer.facts import Facts
 from installer.mirrors import measure
 from installer.mirrors.choose import ranked, told
-from installer.steps.step import NOTES, SAVED_NOTES, Machine, Removal, Say, Tell
+from installer.steps.step import NOTES, SAVED_NOTES, Always, Machine, Removal, Say, Tell
 
 # What the engine makes beside its packages' own files; noted where it is not there before us.
 MADE = (
@@ -37,7 +37,7 @@ _MOST_MIRRORS = 3
 
 
 @dataclass(frozen=True)
-class Packages:
+class Packages(Always):
     """Docker and tools are installed.
 
     Args:

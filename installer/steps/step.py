@@ -89,6 +89,10 @@ class Step(Protocol):
         """The key of the step in the words."""
         ...
 
+    def wanted(self, machine: Machine) -> bool:
+        """Return whether it concerns this machine at all, so far as the facts tell; what does not is not told."""
+        ...
+
     def check(self, machine: Machine) -> bool:
         """Return whether the machine is so already; changes nothing."""
         ...
@@ -104,3 +108,12 @@ class Step(Protocol):
     def undo(self, machine: Machine, removal: Removal, tell: Tell) -> None:
         """Take back what apply made, and tell; what was there before stays."""
         ...
+
+
+class Always:
+    """Of a step that concerns every machine."""
+
+    def wanted(self, machine: Machine) -> bool:
+        """Return that it does."""
+        del machine
+        return True

@@ -5,10 +5,10 @@ from fleet.machine.guard import parse
 from installer import remote
 from installer.detect import detect
 from installer.makers import ground, root_only, vendor
-from installer.steps.step import Machine, Removal, Say, Tell
+from installer.steps.step import Always, Machine, Removal, Say, Tell
 
 
-class Vendor:
+class Vendor(Always):
     """The maker's engine answers."""
 
     name = "step.vendor"
@@ -41,7 +41,7 @@ class Vendor:
         """Do nothing: it was there before us, and stays."""
 
 
-class RootKey:
+class RootKey(Always):
     """Our key opens root; that is done when we stay, so here it only tells."""
 
     name = "step.root_key"

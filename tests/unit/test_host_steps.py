@@ -215,6 +215,32 @@ def test_on_a_machine_that_needs_none_of_it_nothing_is_asked() -> None:
     assert wire.asked == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "wants", "told"),
+    [
+        ({}, "keep", ["step.clock", "step.swap", "step.journal"]),
+        (
+            {"mem__MemTotal": str(8 * GIB), "journal_kept": "-"},
+            "keep",
+            ["step.clock"],
+        ),  # memory is enough: no word of it
+        ({"mem__MemTotal": str(8 * GIB), "mem__SwapTotal": str(8 * GIB), "journal_kept": "-"}, "keep", ["step.clock"]),
+        ({"mem__SwapTotal": str(GIB), "journal_max": "1G"}, "keep", ["step.clock", "step.swap", "step.journal"]),
+        ({"screen": "1", "epoch": "-"}, "ssh-only", ["step.swap", "step.awake", "step.journal", "step.door"]),
+        (
+            {"screen": "1", "sleep_off": "1", "sdv_ct": "lxc"},
+            "off",
+            ["step.clock", "step.awake", "step.journal", "step.door"],
+        ),
+        ({"sdv_ct": "lxc", "epoch": "1", "journal_kept": "-"}, "keep", []),
+    ],
+)
+def test_what_does_not_concern_a_machine_is_not_told(changes: dict[str, str], wants: Firewall, told: list[str]) -> None:
+    about = machine(Wire({}), wants, **changes)
+    mine = [step for step in STEPS if type(step).__module__.rpartition(".")[2] in {"clock", "host", "door"}]
+    assert [step.name for step in mine if step.wanted(about)] == told
+
+
 def test_a_persons_own_sleep_unit_is_named_and_stays() -> None:
     wire = Wire({"awake": Ran(0, b"own=/etc/systemd/system/sleep.target\n", b"")})
     heard: list[str] = []

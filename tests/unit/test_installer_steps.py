@@ -17,10 +17,11 @@ from installer.facts import Facts
 from installer.journal import Journal
 from installer.provision import carry_out
 from installer.steps import STEPS, Machine, Removal, Say, Tell
+from installer.steps.step import Always
 
 
 @dataclass
-class Switch:
+class Switch(Always):
     """A step that switches something on; may break at a point."""
 
     name: str
