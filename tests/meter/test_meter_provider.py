@@ -318,6 +318,67 @@ def test_a_call_in_the_other_style_is_told_so_and_not_translated(meter: Rig, pla
     assert "anthropic" in reply.error
 
 
+LENGTHS: list[tuple[Json, str, Json]] = [
+    ({"max_completion_tokens": 1, "max_tokens": 1_000_000}, "", {"max_completion_tokens": 1}),
+    ({"max_completion_tokens": 1, "max_tokens": 1_000_000}, "max_tokens", {"max_tokens": 1}),
+    ({"max_completion_tokens": None, "max_tokens": 7}, "", {"max_tokens": 7}),
+    ({"max_output_tokens": 9, "n_predict": 1_000_000}, "", {"max_tokens": 32_768}),
+    ({}, "max_completion_tokens", {"max_completion_tokens": 32_768}),
+]
+
+
+@pytest.mark.parametrize(("asked", "known", "sent"), LENGTHS)
+def test_exactly_one_length_goes_on_and_it_is_the_one_that_was_reserved(
+    meter: Rig, played: Provider, asked: Json, known: str, sent: Json
+) -> None:
+    key = route(meter, played, "no-usage", **({"length_field": known} if known else {}))
+    before = used(meter)
+    assert meter.call(ONE, {"model": "main", "messages": ask()["messages"], **asked}).status == 200
+    body = played.calls(key)[-1].body
+    assert {name: body[name] for name in body if name.startswith("max") or name == "n_predict"} == sent
+    assert more(meter, before)["output"] == next(iter(sent.values()))
+
+
+def test_in_anthropics_style_too_one_length_goes_on(meter: Rig, played: Provider) -> None:
+    key = route(meter, played, "well", "anthropic")
+    assert meter.call(ONE, ask(max_completion_tokens=1_000_000), MESSAGES).status == 200
+    body = played.calls(key)[-1].body
+    assert (body["max_tokens"], "max_completion_tokens" in body) == (4096, False)
+
+
+@pytest.mark.parametrize("kind", ["image_url", "\\u0069mage_url"])
+def test_a_picture_is_reserved_for_once_however_its_name_is_spelt(meter: Rig, played: Provider, kind: str) -> None:
+    key = route(meter, played, "no-usage")
+    part = f'{{"type": "{kind}", "{kind}": {{"url": "https://example.org/a.png"}}}}'
+    words = f'{{"type": "text", "text": "an {kind} of \\"image\\""}}'
+    request = f'{{"model": "main", "messages": [{{"role": "user", "content": [{words}, {part}, {part}]}}]}}'.encode()
+    before = used(meter)
+    assert meter.call(ONE, request).status == 200
+    assert more(meter, before)["input"] == len(request) + 2 * 8192
+    assert played.calls(key)[-1].body["messages"][0]["content"][1]["type"] == "image_url"
+
+
+@pytest.mark.parametrize(("kind", "path"), [("openai", CHAT), ("anthropic", MESSAGES)])
+def test_what_would_choose_another_model_or_price_does_not_go_on(
+    meter: Rig, played: Provider, kind: str, path: str
+) -> None:
+    key = route(meter, played, "well", kind)
+    other: Json = {
+        "models": ["dear/model"],
+        "route": "fallback",
+        "provider": {"only": ["dear"]},
+        "preset": "dear",
+        "plugins": [{"id": "web"}],
+        "service_tier": "priority",
+        "web_search_options": {},
+        "enable_search": True,
+        "search_options": {"forced_search": True},
+        "best_of": 20,
+    }
+    assert meter.call(ONE, ask(temperature=0.5, **other), path).status == 200
+    assert played.calls(key)[-1].body == {**ask(temperature=0.5), "model": "played-1"}
+
+
 def test_a_length_goes_by_the_name_that_the_provider_knows(meter: Rig, played: Provider) -> None:
     key = route(meter, played, "well", length_field="max_completion_tokens")
     meter.call(ONE)

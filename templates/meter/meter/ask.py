@@ -8,12 +8,16 @@ from typing import Literal, cast
 
 from . import MODEL
 from .language import LOOKED_AT, language_of, spoken
+from .pictures import pictures
 from .refusal import ANTHROPIC, Refusal
 
 Style = Literal["openai", "anthropic"]
 
 MOST_TOKENS = 10_000_000
 """A larger wish for an answer's length is a mistake, not a wish."""
+
+LENGTHS = ("max_completion_tokens", "max_tokens")
+"""OpenAI's names for an answer's greatest length; where both are given the first counts. Anthropic knows the second."""
 
 MOST_CHOICES = 128
 """So many answers to one question OpenAI's ``n`` may ask for."""
@@ -36,6 +40,7 @@ class Ask:
     max_tokens: int | None
     language: str
     choices: int = 1
+    pictures: int = 0
 
 
 def parse(style: Style, body: bytes) -> Ask:
@@ -61,6 +66,7 @@ def parse(style: Style, body: bytes) -> Ask:
         max_tokens=_max_tokens(style, request),
         language=language_of(last_question(cast("list[object]", messages))),
         choices=_choices(request),
+        pictures=pictures(request["messages"]) + pictures(request.get("system")),
     )
 
 
@@ -132,8 +138,7 @@ def _choices(request: Mapping[str, object]) -> int:
 
 
 def _max_tokens(style: Style, request: Mapping[str, object]) -> int | None:
-    fields = ("max_tokens",) if style == ANTHROPIC else ("max_completion_tokens", "max_tokens")
-    for field in fields:
+    for field in LENGTHS[1:] if style == ANTHROPIC else LENGTHS:
         value = request.get(field)
         if value is None:
             continue

@@ -5,7 +5,6 @@ is what is charged; where it says nothing, all that was reserved, marked as esti
 calls are counted in tokens and unpriced.
 """
 
-import json
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from http import HTTPStatus
@@ -16,15 +15,16 @@ import aiohttp
 from .ask import Ask, Style
 from .count import Count
 from .events import Events, TooLong, data_of
-from .fields import fields_of, matching
+from .fields import matching
 from .meaning import Meaning, Rule, meaning, parse_rules
+from .outgoing import outgoing
 from .refusal import ANTHROPIC, OPENAI, Refusal
 from .routes import Answer, Price, RouteFailed, Tally
 from .upstream import MOST_BYTES, Upstream, failed
 
 MAX_OUTPUT = 32_768
-"""Reserved for an answer whose length nobody has limited, where the route says nothing else."""
-_ROOM_FOR_IMAGES = 8192
+"""Asked for, and reserved, where the agent has not limited its answer's length and the route says nothing else."""
+_ROOM_FOR_PICTURE = 8192
 _MOST_ERROR = 64 << 10
 _LONGEST_WAIT = 3600
 _PATHS = {OPENAI: "/chat/completions", ANTHROPIC: "/v1/messages"}
@@ -63,9 +63,10 @@ class Provider:
 
     def highest(self, ask: Ask) -> Price:
         """Return what a call can use at most: no token is shorter than a byte; pictures may be told by an address."""
-        pictures = ask.body.count(b'"image')
-        output = self._max_output if ask.max_tokens is None else ask.max_tokens
-        return Price(len(ask.body) + _ROOM_FOR_IMAGES * pictures, output * ask.choices)
+        return Price(len(ask.body) + _ROOM_FOR_PICTURE * ask.pictures, self._longest(ask) * ask.choices)
+
+    def _longest(self, ask: Ask) -> int:
+        return self._max_output if ask.max_tokens is None else ask.max_tokens
 
     async def answer(self, ask: Ask, tally: Tally) -> Answer:
         """Pass the call on and return the answer at its first line.
@@ -76,7 +77,7 @@ class Provider:
         """
         if ask.style != self._style:
             raise Refusal("route-style", {"style": self._style})
-        request = self._request(ask)
+        request = outgoing(ask, self.model, self._length_field, self._longest(ask))
         count = Count(self._style, self.highest(ask), ask.choices, tally)
         response = await self._sent(request, count)
         try:
@@ -103,22 +104,6 @@ class Provider:
             raise RouteFailed("no JSON", 0, "upstream-nonsense", {"provider": self._title, "why": "no JSON"})
         count.end()
         return Answer("application/json", _once(body))
-
-    def _request(self, ask: Ask) -> bytes:
-        request = cast("dict[str, object]", json.loads(ask.body))
-        request["model"] = self.model
-        if self._style == OPENAI:
-            if ask.stream:
-                options = fields_of(request.get("stream_options"))
-                request["stream_options"] = {**options, "include_usage": True}
-            if self._length_field and ask.max_tokens is not None:
-                request.pop("max_tokens", None)
-                request.pop("max_completion_tokens", None)
-                request[self._length_field] = ask.max_tokens
-        try:
-            return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
-        except UnicodeEncodeError:  # half a character, which JSON can spell and UTF-8 cannot
-            return json.dumps(request, separators=(",", ":")).encode()
 
     async def _sent(self, body: bytes, count: Count) -> aiohttp.ClientResponse:
         try:
