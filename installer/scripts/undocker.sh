@@ -7,8 +7,10 @@ umask 022
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 notes=$1
+started=""
 
 kept() {
+    [ -z "$started" ] || service stop
     echo "clawrack:kept $*"
     exit 0
 }
@@ -18,12 +20,43 @@ apt() { apt-get -q -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=- 
 
 value() { sed -n "s/^$1=//p" "$notes"; }
 
+# Nobody is known not to use it until it has said so itself
 used() {
-    docker version >/dev/null 2>&1 || return 0
-    [ -z "$(docker ps -aq)" ] || kept containers
-    [ -z "$(docker volume ls -q)" ] || kept volumes
-    [ -z "$(docker images -aq)" ] || kept images
-    [ -z "$(docker network ls -q --filter type=custom)" ] || kept networks
+    command -v dockerd >/dev/null 2>&1 || [ -e /var/lib/docker ] || return 0 # it never ran
+    awake
+    none containers ps -aq
+    none volumes volume ls -q
+    none images images -aq
+    none networks network ls -q --filter type=custom
+}
+
+none() { # WHAT WORDS...: docker's answer to the words is empty
+    what=$1
+    shift
+    said=$(timeout 60 docker "$@" 2>/dev/null) || kept unknown
+    [ -z "$said" ] || kept "$what"
+}
+
+awake() { # one that was stopped is started once, to be asked
+    timeout 60 docker version >/dev/null 2>&1 && return 0
+    # one that runs and does not answer may have work: it is not ours to stop
+    grep -qx dockerd /proc/[0-9]*/comm 2>/dev/null || started=1
+    service start
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        timeout 60 docker version >/dev/null 2>&1 && return 0
+        sleep 3
+    done
+    kept unknown
+}
+
+service() { # start|stop
+    if command -v rc-service >/dev/null 2>&1 && [ ! -d /run/systemd/system ]; then
+        rc-service docker "$1"
+    elif [ "$1" = start ]; then
+        systemctl start docker.service
+    else
+        systemctl stop docker.socket docker.service
+    fi >/dev/null 2>&1
 }
 
 # The notes say which; machines that were prepared when there was only apt have no such line
