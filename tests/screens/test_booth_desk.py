@@ -151,9 +151,9 @@ def test_before_a_ticket_is_ended_it_is_said_what_happens_on_its_device(
     if row == 3:
         assert "K7F-3QD" in at(app, "home", "down", "down", "r")
         return
-    picture = at(app, "home", *["down"] * (row - 1), "e")
+    read = re.sub(r"[\s│▌]", "", at(app, "home", *["down"] * (row - 1), "e"))
     text = words.catalogue(language)[f"booth.ui.end_{said}"]
-    assert text[:12] in picture
+    assert re.sub(r"\s", "", text) in read
 
 
 def test_a_new_device_is_taken_only_with_an_address_that_can_be_meant(language: str, tmp_path: Path) -> None:

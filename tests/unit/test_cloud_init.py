@@ -46,6 +46,8 @@ def _scripts(name: str) -> list[str]:
 
 def test_the_same_answers_give_the_same_user_data() -> None:
     assert cloudinit.user_data(Wanted(), KEY, "0.1.0") == cloudinit.user_data(Wanted(), KEY, "0.1.0")
+    packed = [base64.b64decode(file["content"]) for file in document(Wanted())["write_files"]]
+    assert {content[4:8] for content in packed} == {bytes(4)}  # no time of packing (RFC 1952, MTIME)
 
 
 @pytest.mark.parametrize(
