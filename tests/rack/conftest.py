@@ -71,6 +71,7 @@ def _group(name: str) -> str:
     return "real" if name in REAL else "offline" if name in OFFLINE else name
 
 
+@pytest.hookimpl(tryfirst=True)  # before the marks are read by what deals the tests out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep each file's tests together, for they share machines; what takes longest is begun first."""
     order = {name: place for place, name in enumerate((*REAL, *LONG))}
