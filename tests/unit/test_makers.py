@@ -182,6 +182,27 @@ def test_a_line_of_ours_comes_into_a_makers_file_once_and_goes_without_a_trace(
         assert theirs.stat().st_mode & 0o777 == 0o640
 
 
+FULL = "#!/bin/sh\n" + "# a maker's line\n" * 255 + "# end\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [(FULL * 2, 0), (FULL * 2, 1), (FULL * 2, 8), (FULL[-4096:], 8), ("a\0b\nexit 0\n", 1000)],
+    ids=["no byte", "one block", "half", "all but our line", "what a shell cannot read"],
+)
+def test_a_makers_file_that_cannot_be_written_whole_stays_and_it_is_told(
+    shell: list[str], tmp_path: Path, text: str, blocks: int
+) -> None:
+    theirs = tmp_path / "go"
+    theirs.write_text(text)
+    begin = f"HOOK=line:{theirs} HOOK_FORM=line HOOK_PATH={theirs} CHANGED=\n"
+    told = ask(shell, tmp_path, f"{begin}trap '' XFSZ; ulimit -f {blocks}; hook_write add; echo went on")
+    assert theirs.read_text() == text
+    assert "reason=hook" in told
+    assert "went on" not in told
+    assert [path.name for path in tmp_path.iterdir()] == ["go"]
+
+
 HOOKS = {
     "": "y",
     "file:/usr/local/etc/rc.d/clawrack.sh": "y",

@@ -71,10 +71,11 @@ hook_line() {
     esac
 }
 
-hook_is_there() {
+hook_is_there() { # [FILE]
     wanted=$(hook_line)
-    [ -r "$HOOK_PATH" ] || return 1
-    while IFS= read -r line || [ -n "$line" ]; do [ "$line" != "$wanted" ] || return 0; done <"$HOOK_PATH"
+    set -- "${1:-$HOOK_PATH}"
+    [ -r "$1" ] || return 1
+    while IFS= read -r line || [ -n "$line" ]; do [ "$line" != "$wanted" ] || return 0; done <"$1"
     return 1
 }
 
@@ -115,11 +116,28 @@ hook_exit_at() { # the number of the line with the `exit 0` that ends a script; 
     echo $found
 }
 
+hook_whole() { # add|take: written, and then read again: all that is the maker's is there, byte for byte
+    hook_lines "$1" || return 1
+    [ "$(hook_size "$hook_file")" = "$(hook_size "$rewritten.clawrack")" ] || return 1
+    [ "$(hook_theirs "$hook_file" | sha256sum)" = "$(hook_theirs "$rewritten.clawrack" | sha256sum)" ] || return 1
+    [ "$1" = take ] || hook_is_there "$rewritten.clawrack"
+}
+
+hook_theirs() (hook_file=$1 && hook_lines take) # FILE → without our lines
+
+hook_size() { # FILE → its bytes without our lines; a shell passes over bytes that are 0, and this does not
+    hook_bytes=$(wc -c <"$1") || return 1
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in *"$HOOK_MARK") hook_bytes=$((hook_bytes - ${#line} - 1)) ;; esac
+    done <"$1"
+    echo "$hook_bytes"
+}
+
 hook_write() { # add|take: by one rename, owner and mode kept; a link stays one
     hook_file=$(readlink -f "$HOOK_PATH" 2>/dev/null) || hook_file=
     [ -n "$hook_file" ] || hook_file=$HOOK_PATH
     [ -e "$hook_file" ] || refuse hook "$HOOK_PATH is not there"
-    rewrite "$hook_file" hook_lines "$1" || fail hook "$HOOK_PATH could not be written"
+    rewrite "$hook_file" hook_whole "$1" || fail hook "$HOOK_PATH could not be written"
     CHANGED=1
     hook_told
 }
