@@ -96,7 +96,7 @@ def _address(port: Port, agent: str) -> str:
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """What may be shown of a route to a provider, as its machine holds it; the key is told by its fingerprint alone."""
 
-    kind: str
+    style: str = msgspec.field(name="kind")
     base: str
     model: str
     title: str = ""

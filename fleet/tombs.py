@@ -27,7 +27,7 @@ from fleet.base.yaml import read
 from fleet.machine.guard import GuardAbsent
 from fleet.machine.many import many
 from fleet.machine.port import Port
-from fleet.machine.target import parse, way
+from fleet.machine.target import hops_of, parse
 from fleet.model import HERE, Machine, Seen, Wish
 from fleet.views import Returned
 
@@ -240,7 +240,7 @@ def _plain(tomb: Tomb, where: str) -> None:
     for agent in tomb.agents:
         agent_name(agent, where)
     parse(f"{tomb.user}@[{tomb.address}]:{tomb.port}", where)
-    way(tomb.jump, where)
+    hops_of(tomb.jump, where)
 
 
 def _path(folder: Path, tomb: Tomb) -> Path:

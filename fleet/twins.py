@@ -15,7 +15,7 @@ from fleet.base.disk import replace
 from fleet.base.errors import BadInput, Refused
 from fleet.base.names import agent_name, machine_name
 from fleet.base.yaml import read
-from fleet.machine.target import Target, parse, way
+from fleet.machine.target import Target, hops_of, parse
 from fleet.model import Machine
 
 FORMAT = formats.FORMATS["twin"]
@@ -85,7 +85,7 @@ def find(folder: Path, name: str) -> Twin | None:
     for agent in found.stopped:
         agent_name(agent, str(path))
     parse(f"{found.user}@[{found.address}]:{found.port}", str(path))
-    way(found.jump, str(path))
+    hops_of(found.jump, str(path))
     return found
 
 

@@ -22,22 +22,22 @@ from fleet.machine.target import Target
 from fleet.model import Machine
 from fleet.site import held
 from fleet.twins import Twin, place_of
-from installer.reach import Doors
+from installer.reach import Identity
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class Tools:
     """What a claim works with.
 
     Attributes:
         fleet: whose machine it is.
-        doors: what opens machines.
+        identity: of this controller.
         holder: of leases.
         listen: told of everything.
     """
 
     fleet: Fleet
-    doors: Doors
+    identity: Identity
     holder: str
     listen: Listener
 
@@ -50,42 +50,42 @@ class One:
     host_key: HostKey
 
 
-def claim(name: str, at: str, hands: Hands, *, gone: bool) -> None:
+def claim(name: str, at: str, tools: Tools, *, gone: bool) -> None:
     """Have the machine be the one at a place; the other becomes a machine of its own.
 
     Args:
         name: of the machine.
         at: the address or place of the real one.
-        hands: what to work with.
+        tools: what to work with.
         gone: a person vouches that the other one is gone for good; it is not asked for.
 
     Raises:
         BadInput: there is no such machine or twin, or the place is neither's.
         Unreachable: the other one does not answer, so nothing is known of what runs there.
     """
-    folder, wish = hands.fleet.folder, hands.fleet.wish()
+    folder, wish = tools.fleet.folder, tools.fleet.wish()
     if name not in wish.machines:
         raise near.no_machine(name, wish)
     twin = twins.find(folder, name)
     if twin is None:
         raise BadInput("twin.none", machine=name)
     before = wish.machines[name]
-    real, other = _sides(name, at, before, twin, hands)
+    real, other = _sides(name, at, before, twin, tools)
     if not gone:
-        _parted(name, other, hands, same_key=real.host_key == other.host_key)
+        _parted(name, other, tools, same_key=real.host_key == other.host_key)
     moved = {part: getattr(real.machine, part) for part in ("address", "port", "user", "jump")}
-    hands.doors.pins.pin(name, _target(real.machine, hands), real.host_key)
+    tools.identity.pins.pin(name, _target(real.machine, tools), real.host_key)
     load.save_machine(folder, name, structs.replace(before, **moved, hardware_ids=()))
     twins.drop(folder, name)
     if real.machine == twin.machine:
-        _awake(name, twin, hands)
+        _awake(name, twin, tools)
 
 
-def _sides(name: str, at: str, before: Machine, twin: Twin, hands: Hands) -> tuple[One, One]:
+def _sides(name: str, at: str, before: Machine, twin: Twin, tools: Tools) -> tuple[One, One]:
     """Return the real one and the other; where both are at one place, what is there now is the real one."""
     shown = hostkey.parse(twin.host_key)
     try:
-        pinned = hands.fleet.graves.key_of(name, before)
+        pinned = tools.fleet.graves.key_of(name, before)
     except HostKeyTwice:  # the same key at both
         pinned = ""
     old, new = One(before, hostkey.parse(pinned) if pinned else shown), One(twin.machine, shown)
@@ -95,13 +95,13 @@ def _sides(name: str, at: str, before: Machine, twin: Twin, hands: Hands) -> tup
     raise BadInput("twin.elsewhere", where=name, at=at, old=place_of(before), new=place_of(twin.machine))
 
 
-def _parted(name: str, other: One, hands: Hands, *, same_key: bool) -> None:
+def _parted(name: str, other: One, tools: Tools, *, same_key: bool) -> None:
     """Make the other one a machine of its own; its agents are stopped, proven, and taken off."""
-    target = _target(other.machine, hands)
-    port = SshPort(f"{name}-copy", target, KeyLogin(hands.doors.key), other.host_key)
-    hands.listen(Event(kind="begun", subject=name, step="twin.parted", params={"place": target.place}))
+    target = _target(other.machine, tools)
+    port = SshPort(f"{name}-copy", target, KeyLogin(tools.identity.key), other.host_key)
+    tools.listen(Event(kind="begun", subject=name, step="twin.parted", params={"place": target.place}))
     try:
-        with held(port, hands.holder) as site:
+        with held(port, tools.holder) as site:
             said = site.guard.anew(site.lease, keys=same_key)
     except GuardAbsent:
         said = {}  # clawrack was never on it, or is not any more: it runs none of our agents
@@ -111,17 +111,17 @@ def _parted(name: str, other: One, hands: Hands, *, same_key: bool) -> None:
         port.close()
     agents = said.get("removed", "") or "-"
     told = {"place": target.place, "agents": agents}
-    hands.listen(Event(kind="done", subject=name, step="twin.parted", params=told))
+    tools.listen(Event(kind="done", subject=name, step="twin.parted", params=told))
 
 
-def _awake(name: str, twin: Twin, hands: Hands) -> None:
+def _awake(name: str, twin: Twin, tools: Tools) -> None:
     """Start again what was stopped on the real one when it was taken for the copy."""
-    machine = hands.fleet.wish().machines[name]
-    with held(hands.fleet.open(name, machine), hands.holder) as site:
+    machine = tools.fleet.wish().machines[name]
+    with held(tools.fleet.open(name, machine), tools.holder) as site:
         for agent in twin.stopped:
             site.guard.start(site.lease, agent)
-            hands.listen(Event(kind="done", subject=name, step="twin.started", params={"agent": agent}))
+            tools.listen(Event(kind="done", subject=name, step="twin.started", params={"agent": agent}))
 
 
-def _target(machine: Machine, hands: Hands) -> Target:
-    return hands.doors.gates.target(machine.address, machine.port, machine.user, machine.jump)
+def _target(machine: Machine, tools: Tools) -> Target:
+    return tools.identity.gates.target(machine.address, machine.port, machine.user, machine.jump)

@@ -17,7 +17,7 @@ from fleet.machine.keys import ControllerKey, PersonKey
 from fleet.machine.local import LocalPort
 from fleet.machine.pins import Moved, Pins, Twice, Unknown
 from fleet.machine.port import Port
-from fleet.machine.target import Target, parse, via, way
+from fleet.machine.target import Target, hops_of, parse, via
 from fleet.model import HERE, Machine, Wish
 from installer import rising, rootkey
 from installer.answers import Answers
@@ -130,8 +130,8 @@ class AtGate(Person):
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
-    """What opens machines.
+class Identity:
+    """Who this controller is to machines: what opens them, and which of them are trusted.
 
     Attributes:
         key: this controller's key.
@@ -144,14 +144,14 @@ class Doors:
     gates: Gates
 
 
-def reach(answers: Answers, asks: Interview, wish: Wish, doors: Doors) -> Reached:
+def reach(answers: Answers, asks: Interview, wish: Wish, identity: Identity) -> Reached:
     """Reach the machine of the answers; nothing is written before `Reached.stay`.
 
     Args:
         answers: ``machine`` says which, ``jump`` through which others.
         asks: whoever confirms a host key and knows a password.
         wish: the fleet, whose machines keep their names.
-        doors: what opens machines.
+        identity: of this controller.
 
     Raises:
         ClawrackError: as `meet` says.
@@ -161,20 +161,22 @@ def reach(answers: Answers, asks: Interview, wish: Wish, doors: Doors) -> Reache
         return _here(person, wish)
     known = wish.machines.get(answers.machine)
     typed = Target(known.address, known.port, known.user) if known else parse(answers.machine)
-    hops = way(answers.jump or (known.jump if known else ""))
+    hops = hops_of(answers.jump or (known.jump if known else ""))
     theirs = PersonKey(Path(answers.key)) if answers.key else None
     if theirs:
         _ = theirs.private  # a key that cannot be read is told before anything is sent
-    passed = _passed(hops, AtGate(answers, asks), doors, None if answers.jump_password else theirs)
+    passed = _passed(hops, AtGate(answers, asks), identity, None if answers.jump_password else theirs)
     target = replace(typed, via=via(hops), gate=Through(passed[-1].port_by_ssh) if passed else None)
-    visit = Visit(_name(target, wish, doors.pins), target, doors.key, doors.pins, theirs, at=_asker(doors, passed))
+    visit = Visit(
+        _name(target, wish, identity.pins), target, identity.key, identity.pins, theirs, at=_asker(identity, passed)
+    )
     met = meet(visit, person)
     machine = Machine(address=target.address, port=target.port, user=target.user, jump=target.via)
 
     def onward(listener: Listener) -> Target | None:
         for gate in passed:
             gate.stay(listener)
-        return replace(target, gate=doors.gates.through(hops)) if passed else None
+        return replace(target, gate=identity.gates.through(hops)) if passed else None
 
     def stay(listener: Listener) -> Port:
         return met.stay(listener, onward(listener))
@@ -186,25 +188,25 @@ def reach(answers: Answers, asks: Interview, wish: Wish, doors: Doors) -> Reache
     return Reached(visit.name, machine, met.port, stay, met.host_key, new, become_root)
 
 
-def _passed(hops: tuple[Target, ...], person: AtGate, doors: Doors, theirs: PersonKey | None) -> list[Met]:
+def _passed(hops: tuple[Target, ...], person: AtGate, identity: Identity, theirs: PersonKey | None) -> list[Met]:
     """Meet jump hosts one after another, each through those before it; nothing is written."""
     passed: list[Met] = []
     for hop in hops:
         target = replace(hop, gate=Through(passed[-1].port_by_ssh) if passed else None)
-        visit = Visit(jump.pin_name(hop), target, doors.key, doors.pins, theirs, rights=jump.RIGHTS)
+        visit = Visit(jump.pin_name(hop), target, identity.key, identity.pins, theirs, rights=jump.RIGHTS)
         passed.append(meet(visit, person))
     return passed
 
 
-def _asker(doors: Doors, passed: list[Met]) -> Callable[[str], Target]:
+def _asker(identity: Identity, passed: list[Met]) -> Callable[[str], Target]:
     """Return what opens the jump hosts of an old place: those just passed, others by our key."""
-    open_now = {via(way(_whole(gate))): Through(gate.port_by_ssh) for gate in passed}
+    open_now = {via(hops_of(_whole(gate))): Through(gate.port_by_ssh) for gate in passed}
 
     def at(place: str) -> Target:
         old = Target.at(place)
         if not old.via:
             return old
-        return replace(old, gate=open_now.get(old.via) or doors.gates.through(way(old.via)))
+        return replace(old, gate=open_now.get(old.via) or identity.gates.through(hops_of(old.via)))
 
     return at
 

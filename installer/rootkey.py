@@ -18,13 +18,13 @@ from installer.bootstrap import Met, opens
 ROOT = "root"
 
 
-def become_root(met: Met, listener: Listener, way: Target | None = None) -> Port:
+def become_root(met: Met, listener: Listener, target: Target | None = None) -> Port:
     """Have our key open root, proven on a second connection; return the machine as root.
 
     Args:
         met: the machine, by the login that a person came by.
         listener: told of it.
-        way: how it is reached from now on, where that is another way than it was met by.
+        target: how it is reached from now on, where that is another way than it was met by.
 
     Raises:
         ActionFailed: it could not be written, or sshd does not take it (``nas.root_key``); then it is taken off again.
@@ -32,7 +32,7 @@ def become_root(met: Met, listener: Listener, way: Target | None = None) -> Port
         Unreachable: the wire was cut.
     """
     visit, started = met.visit, time.monotonic()
-    target = replace(way or visit.target, user=ROOT)
+    target = replace(target or visit.target, user=ROOT)
     if not met.known:
         visit.pins.pin(visit.name, target, met.host_key)
     root = SshPort(visit.name, target, KeyLogin(visit.key), met.host_key)

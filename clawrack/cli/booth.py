@@ -198,4 +198,4 @@ def ticket() -> NoReturn:
         known: ClawrackError = known_error(error, ("booth",))
         return str(known.params.get("report", "-"))
 
-    main(wire.booth_ground, report)
+    main(wire.booth_tools, report)

@@ -16,7 +16,7 @@ from fleet.base.disk import replace
 from fleet.base.errors import BadInput, Refused, Unreachable
 from fleet.base.secret import Secret
 from fleet.base.words import language, say
-from installer.receipt.form import Way
+from installer.receipt.form import PasswordFate
 from installer.wizard.interview import Interview
 from installer.wizard.question import Option, Question
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from installer.receipt.form import Receipt
 
 LoginOption = Annotated[str, typer.Option("--login", metavar="USER")]
-HowOption = Annotated[Way | None, typer.Option("--way", metavar="rotate|off|remove|never")]
+HowOption = Annotated[PasswordFate | None, typer.Option("--way", metavar="rotate|off|remove|never")]
 ReceiptFile = Annotated[Path | None, typer.Option("--receipt", metavar="FILE")]
-_WAYS: tuple[Way, ...] = ("rotate", "off", "remove", "never")
+_WAYS: tuple[PasswordFate, ...] = ("rotate", "off", "remove", "never")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Typed:
     """What was typed."""
 
     name: str
-    way: Way | None
+    way: PasswordFate | None
     login: str
     receipt: Path | None
     password_stdin: bool
@@ -83,7 +83,7 @@ def _checked(asked: Typed) -> "Machine":
     return machine
 
 
-def _terms(asked: Typed, machine: "Machine") -> tuple[Way, Secret | None, Secret | None]:
+def _terms(asked: Typed, machine: "Machine") -> tuple[PasswordFate, Secret | None, Secret | None]:
     """Return what becomes of the password, the one that is known here, and the one that the owner typed.
 
     Nothing is changed before all of them are answered.
@@ -100,7 +100,7 @@ def _terms(asked: Typed, machine: "Machine") -> tuple[Way, Secret | None, Secret
     return asked.way, piped_secret(), piped_secret() if asked.way == "rotate" else None
 
 
-def _asked(asked: Typed, asks: Interview, user: str) -> tuple[Way, Secret | None, Secret | None]:
+def _asked(asked: Typed, asks: Interview, user: str) -> tuple[PasswordFate, Secret | None, Secret | None]:
     told = {"user": user, "machine": asked.name}
 
     def hidden(question: str) -> Secret | None:
@@ -108,7 +108,7 @@ def _asked(asked: Typed, asks: Interview, user: str) -> tuple[Way, Secret | None
         return answer if answer.reveal() else None
 
     options = tuple(Option(way, say(f"wizard.way.{way}")) for way in _WAYS)
-    way = asked.way or cast("Way", asks.ask(Question(id="way", form="choice", options=options, params=told)))
+    way = asked.way or cast("PasswordFate", asks.ask(Question(id="way", form="choice", options=options, params=told)))
     known = None if way == "never" else hidden("known_password")
     new = hidden("new_password") if way == "rotate" else None
     if way == "rotate" and new != hidden("new_again"):

@@ -3,7 +3,7 @@
 Nothing is imported here that a command may not need: what takes long is imported where it is used.
 """
 
-from clawrack.wire.booth import booth, booth_ground, booth_keep
+from clawrack.wire.booth import booth, booth_keep, booth_tools
 from clawrack.wire.fleet import open_fleet
 from clawrack.wire.identity import controller, controller_key, pins
 from clawrack.wire.images import image_cache
@@ -14,8 +14,8 @@ from clawrack.wire.ports import Ports, target_of
 __all__ = [
     "Ports",
     "booth",
-    "booth_ground",
     "booth_keep",
+    "booth_tools",
     "claim",
     "controller",
     "controller_key",

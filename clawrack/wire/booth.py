@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fleet.machine.target import Target
     from installer.booth.keep import Keep
     from installer.booth.talk import Talk
-    from installer.booth.work import Ground
+    from installer.booth.work import Tools
 from clawrack.wire.identity import controller, pins
 from clawrack.wire.installing import setup_tools
 from clawrack.wire.leaving import leave_machine
@@ -42,7 +42,7 @@ def booth_keep() -> "Keep":
     return keep.usual()
 
 
-def booth_ground(talk: "Talk") -> "Ground":
+def booth_tools(talk: "Talk") -> "Tools":
     """Return what a ticket's process stands on: a controller of its own, in the folders that it was started with."""
     from fleet.machine.pins import Unknown  # noqa: PLC0415 - only one command needs it
     from installer.booth import parting, work  # noqa: PLC0415 - likewise
@@ -57,5 +57,5 @@ def booth_ground(talk: "Talk") -> "Ground":
         return port_of(name, machine)
 
     noted = places.state() / "receipt.json"
-    last = parting.Parting(controller(), port, talk.task.order.language, noted)
-    return work.Ground(setup_tools(), leave, stayed, last)
+    last = parting.LastAct(controller(), port, talk.task.order.language, noted)
+    return work.Tools(setup_tools(), leave, stayed, last)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 from clawrack.wire.fleet import open_fleet
 from clawrack.wire.identity import controller
 from clawrack.wire.images import ahead_of, bundle_at, obtained
-from clawrack.wire.ports import doors
+from clawrack.wire.ports import identity
 
 
 def draft() -> "Draft":
@@ -55,7 +55,7 @@ def look_at(answers: "Answers", asks: "Interview", *, imds: bool = False) -> "Fa
 
     if answers.machine == HERE:
         return look(LocalPort(HERE), imds=imds)
-    there = reach.reach(answers, asks, open_fleet().wish(), doors())
+    there = reach.reach(answers, asks, open_fleet().wish(), identity())
     try:
         return look(there.port, imds=imds)
     finally:
@@ -86,7 +86,7 @@ def setup_tools() -> "Tools":
         return found.id, found.ref
 
     def reached(given: "Answers", person: "Interview") -> "Reached":
-        return reach.reach(given, person, fleet.wish(), doors())
+        return reach.reach(given, person, fleet.wish(), identity())
 
     return lead.Tools(
         fleet=fleet, journals=places.state() / "machines", reach=reached, image=image, ahead=ahead_of, bundle=bundle_at

@@ -54,13 +54,13 @@ def leave_gates(name: str, machine: Machine, listen: Listener) -> None:
     if not machine.jump:
         return
     from fleet.machine.jump import pin_name  # noqa: PLC0415 - see port_of
-    from fleet.machine.target import way  # noqa: PLC0415 - likewise
+    from fleet.machine.target import hops_of  # noqa: PLC0415 - likewise
     from installer.bootstrap import withdraw  # noqa: PLC0415 - only one command needs it
 
     others = {other: found for other, found in load.load(load.default_folder()).machines.items() if other != name}
-    needed = {str(hop) for found in others.values() for hop in way(found.jump)}
+    needed = {str(hop) for found in others.values() for hop in hops_of(found.jump)}
     ours = {str(target_of(found)) for found in others.values()}
-    hops = way(machine.jump)
+    hops = hops_of(machine.jump)
     for n in range(len(hops), 0, -1):
         hop = hops[n - 1]
         if str(hop) in needed | ours:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 from clawrack.wire.fleet import open_fleet
 from clawrack.wire.identity import controller, pins
 from clawrack.wire.leaving import leave_gates
-from clawrack.wire.ports import doors, port_of, target_of
+from clawrack.wire.ports import identity, port_of, target_of
 
 
 def hand_over(name: str, parting: "Parting", known: "Secret | None", login: str, listen: Listener) -> "Receipt":
@@ -46,8 +46,8 @@ def hand_over(name: str, parting: "Parting", known: "Secret | None", login: str,
         return port_of(name, machine)
 
     traces = Traces(fleet.folder, places.state(), pins())
-    hands = whole.Hands(fleet.wish(), port, operator, fleet.key_of, traces, leave_gates)
-    return whole.handed_over(name, parting, hands, listen)
+    tools = whole.Tools(fleet.wish(), port, operator, fleet.key_of, traces, leave_gates)
+    return whole.handed_over(name, parting, tools, listen)
 
 
 def claim(name: str, at: str, listen: Listener, *, gone: bool) -> None:
@@ -55,4 +55,4 @@ def claim(name: str, at: str, listen: Listener, *, gone: bool) -> None:
     from installer import claim as claiming  # noqa: PLC0415 - only one command needs it
 
     fleet = open_fleet()
-    claiming.claim(name, at, claiming.Hands(fleet, doors(), controller(), listen), gone=gone)
+    claiming.claim(name, at, claiming.Tools(fleet, identity(), controller(), listen), gone=gone)

@@ -13,7 +13,7 @@ from fleet.model import Machine
 if TYPE_CHECKING:
     from fleet.machine.jump import Gates
     from fleet.tombs import Tomb
-    from installer.reach import Doors
+    from installer.reach import Identity
 from clawrack.wire.identity import controller_key, pins
 
 
@@ -68,8 +68,8 @@ def target_of(machine: "Machine | Tomb") -> Target:
     return gates().target(machine.address, machine.port, machine.user, machine.jump)
 
 
-def doors() -> "Doors":
+def identity() -> "Identity":
     """Return what opens machines."""
-    from installer.reach import Doors  # noqa: PLC0415 - see port_of
+    from installer.reach import Identity  # noqa: PLC0415 - see port_of
 
-    return Doors(controller_key(), pins(), gates())
+    return Identity(controller_key(), pins(), gates())

@@ -13,7 +13,7 @@ from fleet.base.outcome import AlreadyTrue, Done, Outcome
 from fleet.deploy import door, secrets_of, wait
 from fleet.leaving import Leaving, Password, nobody
 from fleet.machine.guard import Guard
-from fleet.machine.target import way
+from fleet.machine.target import hops_of
 from fleet.model import Machine, Wish
 from fleet.plan import Plan
 from fleet.site import held
@@ -231,6 +231,6 @@ class Acts(Looks):
 def _not_needed(name: str, machine: Machine, wish: Wish) -> None:
     """See that no other machine is reached through one that is about to be left."""
     for other, found in wish.machines.items():
-        hops = {(hop.address, hop.port) for hop in way(found.jump)}
+        hops = {(hop.address, hop.port) for hop in hops_of(found.jump)}
         if other != name and (machine.address, machine.port) in hops:
             raise Refused("jump.needed", where=name, machine=name, other=other)

@@ -15,7 +15,7 @@ from fleet.machine.hostkey import HostKey
 from fleet.machine.login import Login
 from fleet.machine.ssh import SshPort
 from fleet.machine.stream import Stream
-from fleet.machine.target import Gate, Target, via, way
+from fleet.machine.target import Gate, Target, hops_of, via
 
 _PIECE = 1 << 16
 _LOOK = 1000  # milliseconds
@@ -80,7 +80,7 @@ class Gates:
         Raises:
             BadInput: a jump host is not an address that could exist.
         """
-        hops = way(jump)
+        hops = hops_of(jump)
         return Target(address, port, user, via=via(hops), gate=self.through(hops))
 
     def through(self, hops: tuple[Target, ...]) -> Gate | None:

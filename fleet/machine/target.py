@@ -90,7 +90,7 @@ def parse(text: str, where: str = "") -> Target:
     return Target(address, port, user)
 
 
-def way(text: str, where: str = "") -> tuple[Target, ...]:
+def hops_of(text: str, where: str = "") -> tuple[Target, ...]:
     """Return the jump hosts of ``user@address:port,…`` in their order, each with those before it.
 
     Raises:

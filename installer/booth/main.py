@@ -9,14 +9,14 @@ from typing import NoReturn
 
 from installer.booth.desk import Ends
 from installer.booth.talk import Talk
-from installer.booth.work import Ground, work
+from installer.booth.work import Tools, work
 
 
-def main(ground: Callable[[Talk], Ground], report: Callable[[BaseException], str]) -> NoReturn:
+def main(tools: Callable[[Talk], Tools], report: Callable[[BaseException], str]) -> NoReturn:
     """Work as a child of a booth's desk; standard input and output are the pipe.
 
     Args:
-        ground: puts together what the work stands on, once the task is known.
+        tools: puts together what the work stands on, once the task is known.
         report: writes down an error that nobody foresaw, and returns what it is called.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
@@ -26,7 +26,7 @@ def main(ground: Callable[[Talk], Ground], report: Callable[[BaseException], str
     try:
         talk = Talk(sys.stdin.buffer, says)
         try:
-            last = work(talk, ground(talk))
+            last = work(talk, tools(talk))
         except Exception as error:  # noqa: BLE001 - whatever it was, the desk is told
             last = Ends(
                 "failed", "failed", "bug.unforeseen", "", {"kind": type(error).__name__, "report": report(error)}

@@ -13,9 +13,8 @@ from fleet.base.secret import Secret
 from fleet.machine.port import Port
 from fleet.machine.ssh import SshPort
 from fleet.model import Machine
+from installer import handover
 from installer.booth.work import There, Told
-from installer.handover import Handed, Operator, hand_over, prove
-from installer.handover import Parting as Terms
 from installer.receipt.form import Changes, Consent, Receipt
 from installer.receipt.paper import handed, paper
 
@@ -23,7 +22,7 @@ OWNER = "clawrack-agent"
 """The owner's command on the device."""
 
 
-class Parting:
+class LastAct:
     """Hands a device over.
 
     Args:
@@ -46,7 +45,9 @@ class Parting:
             ActionFailed: our key was not seen to be refused (``booth.not_proven``); the ticket is not done.
         """
         replace(self._noted, msgspec.json.encode(_Noted(told.receipt, told.consent)))
-        found = hand_over(self._of(there), self._operator(there), self._terms(there, told.new_password), told.listen)
+        found = handover.hand_over(
+            self._of(there), self._operator(there), self._terms(there, told.new_password), told.listen
+        )
         if found.access.key != "removed":
             raise ActionFailed("booth.not_proven", where=there.name)
         return self._paper(_Noted(told.receipt, told.consent), found)
@@ -60,7 +61,7 @@ class Parting:
         if not self._noted.exists():
             return ""
         try:
-            access = prove(self._of(there), self._operator(there), self._terms(there, None), listen)
+            access = handover.prove(self._of(there), self._operator(there), self._terms(there, None), listen)
         except ActionFailed as error:
             if error.key != "handover.still_open":
                 raise
@@ -68,7 +69,7 @@ class Parting:
         if access.key != "removed":
             raise ActionFailed("booth.not_proven", where=there.name)
         noted = msgspec.json.decode(self._noted.read_bytes(), type=_Noted)
-        return self._paper(noted, Handed(access, Changes(command=OWNER)))  # it came before the key went
+        return self._paper(noted, handover.Handed(access, Changes(command=OWNER)))  # it came before the key went
 
     def _of(self, there: There) -> SshPort:
         port = self._port(there.name, there.machine)
@@ -76,14 +77,16 @@ class Parting:
             raise TypeError(type(port))
         return port
 
-    def _operator(self, there: There) -> Operator:
-        return Operator(holder=self._holder, host_key=there.host_key, password=there.password, login=there.login)
+    def _operator(self, there: There) -> handover.Operator:
+        return handover.Operator(
+            holder=self._holder, host_key=there.host_key, password=there.password, login=there.login
+        )
 
-    def _terms(self, there: There, new: Secret | None) -> Terms:
+    def _terms(self, there: There, new: Secret | None) -> handover.Parting:
         way: Literal["never", "rotate", "off"] = "never" if there.by_key else "rotate" if new else "off"
-        return Terms(way=way, new=new, language=self._language)
+        return handover.Parting(way=way, new=new, language=self._language)
 
-    def _paper(self, noted: "_Noted", found: Handed) -> str:
+    def _paper(self, noted: "_Noted", found: handover.Handed) -> str:
         return "\n".join(paper(handed(noted.receipt, found.access, found.changes, noted.consent)))
 
 

@@ -20,14 +20,13 @@ from fleet.base.words import say
 from fleet.machine.hostkey import HostKey
 from fleet.machine.target import Target, parse
 from fleet.model import PRACTICE, Machine
-from installer import reach
+from installer import lead, reach
 from installer.answers import Answers, Source
 from installer.booth import device
 from installer.booth.codes import device_code
 from installer.booth.desk import Agreed, Chose, Ends
 from installer.booth.talk import Talk
 from installer.booth.ticket import WAY, Cause, Wanted
-from installer.lead import Tools
 from installer.model_key import Chooser
 from installer.receipt.form import Consent, Receipt
 from installer.setup import setup
@@ -88,25 +87,25 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Tools:
     """What the work stands on: the ticket's own controller.
 
     Attributes:
-        tools: of a setup.
+        setup: the tools of one.
         leave: takes everything of ours off a device.
         stayed: tells whether something of this ticket may be on the device at an address that shows this host key.
         hand_over: the last act.
     """
 
-    tools: Tools
+    setup: lead.Tools
     leave: Callable[[str, Machine, Listener], None]
     stayed: Callable[[Target, HostKey], bool]
     hand_over: HandOver
 
 
-def work(talk: Talk, ground: Ground) -> Ends:
+def work(talk: Talk, tools: Tools) -> Ends:
     """Do what the task says, and return the last word."""
-    run = _Work(talk, ground)
+    run = _Work(talk, tools)
     try:
         return run.taken_back() if talk.task.act == "take-back" else run.installed()
     except ClawrackError as error:
@@ -131,9 +130,9 @@ def cause_of(error: ClawrackError) -> Cause:
 
 
 class _Work:
-    def __init__(self, talk: Talk, ground: Ground) -> None:
+    def __init__(self, talk: Talk, tools: Tools) -> None:
         self._talk = talk
-        self._ground = ground
+        self._tools = tools
         self._task = talk.task
         self._order = talk.task.order
         self._face = _Remembering(talk)
@@ -149,7 +148,7 @@ class _Work:
         if self._task.parting and (receipt := self._parted(target, shown)):
             return Ends("done", receipt=receipt)
         device.match(self._talk, shown)
-        there = self._ground.tools.reach(self._answers(shown), self._asks)
+        there = self._tools.setup.reach(self._answers(shown), self._asks)
         device.inspect(self._talk, there.port, shown, self._hear)
         self._talk.reached("detected")
         consent = self._agreed(shown)
@@ -160,19 +159,19 @@ class _Work:
         receipt = self._set_up(there, answers)
         self._prove()
         self._talk.reached("handing-over")
-        machine = self._ground.tools.fleet.wish().machines[there.name]
+        machine = self._tools.setup.fleet.wish().machines[there.name]
         found = There(there.name, machine, target.user, shown, self._face.password, bool(self._order.key))
         told = Told(receipt, consent, self._new_password(target), self._hear)
-        return Ends("done", receipt=self._ground.hand_over(found, told))
+        return Ends("done", receipt=self._tools.hand_over(found, told))
 
     def _parted(self, target: Target, shown: HostKey) -> str:
         """Return the receipt where a child before this one was stopped after its key had gone."""
-        machines = self._ground.tools.fleet.wish().machines
+        machines = self._tools.setup.fleet.wish().machines
         if not machines:
             return ""
         name, machine = next(iter(machines.items()))
         there = There(name, machine, target.user, shown, None, bool(self._order.key))
-        receipt = self._ground.hand_over.proven(there, self._hear)
+        receipt = self._tools.hand_over.proven(there, self._hear)
         way = WAY if self._task.act == "take-back" else WAY[1:]  # that one was parked
         for state in way[:-1] if receipt else ():
             self._talk.reached(state)
@@ -188,16 +187,16 @@ class _Work:
         shown = device.shown_by(self._task)
         if self._task.parting and (receipt := self._parted(target, shown)):
             return Ends("done", receipt=receipt)
-        if not self._ground.stayed(target, shown):
+        if not self._tools.stayed(target, shown):
             return Ends("cleared")  # stopped before anything was written there
         try:
             ours = structs.replace(self._answers(shown), key=None)  # another key opening it says nothing of ours
-            there = self._ground.tools.reach(ours, Interview(None))
+            there = self._tools.setup.reach(ours, Interview(None))
         except Refused as error:
             if error.key != "question.nobody":
                 raise
             raise Refused("booth.not_cleared", where=self._order.machine, ticket=self._task.number) from error
-        self._ground.leave(there.name, there.machine, self._hear)
+        self._tools.leave(there.name, there.machine, self._hear)
         return Ends("cleared")
 
     # ---- what was told beforehand -----------------------------------------------------------------------------------
@@ -248,7 +247,7 @@ class _Work:
 
     def _keyed(self, there: reach.Reached) -> bool:
         """Return whether a child before this one brought the customer's key to the device already."""
-        fleet = self._ground.tools.fleet
+        fleet = self._tools.setup.fleet
         mine = [name for name, agent in fleet.wish().agents.items() if agent.machine == there.name]
         return bool(self._task.touched and mine and fleet.key_of(there.name, mine[0]))
 
@@ -268,7 +267,7 @@ class _Work:
             del answers, asks
             return there
 
-        tools = replace(self._ground.tools, reach=matched)
+        tools = replace(self._tools.setup, reach=matched)
         receipt = setup(answers, tools, self._hear, self._asks)
         if receipt is None:
             raise OurBug("booth.order", before="installing", after="planned")

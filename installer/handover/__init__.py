@@ -6,6 +6,6 @@ and what proves it are new connections, which must be refused.
 
 from installer.handover.operator import Operator, Parting
 from installer.handover.over import Handed, hand_over, prove
-from installer.receipt.form import Way
+from installer.receipt.form import PasswordFate
 
-__all__ = ["Handed", "Operator", "Parting", "Way", "hand_over", "prove"]
+__all__ = ["Handed", "Operator", "Parting", "PasswordFate", "hand_over", "prove"]

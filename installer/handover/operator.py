@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fleet.base.secret import Secret
 from fleet.machine.hostkey import HostKey
-from installer.receipt.form import Way
+from installer.receipt.form import PasswordFate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,6 @@ class Parting:
         language: of the owner's command, where the device's own says none (``en``, ``zh``).
     """
 
-    way: Way
+    way: PasswordFate
     new: Secret | None = None
     language: str = "en"

@@ -18,9 +18,9 @@ from fleet.site import held
 from installer.handover import owner
 from installer.handover.knock import Knocker
 from installer.handover.operator import Operator, Parting
-from installer.receipt.form import Access, Changes, Password, Way
+from installer.receipt.form import Access, Changes, Password, PasswordFate
 
-_PROVEN: dict[Way, Password] = {"rotate": "rotated", "off": "off", "remove": "removed", "never": "never"}
+_PROVEN: dict[PasswordFate, Password] = {"rotate": "rotated", "off": "off", "remove": "removed", "never": "never"}
 
 
 @dataclass(frozen=True, slots=True)

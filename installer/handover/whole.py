@@ -19,7 +19,7 @@ from installer.receipt.paper import handed
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class Tools:
     """What a hand-over needs from outside.
 
     Attributes:
@@ -39,7 +39,7 @@ class Hands:
     leave_gates: Callable[[str, Machine, Listener], None]
 
 
-def handed_over(name: str, parting: Parting, hands: Hands, listen: Listener) -> Receipt:
+def handed_over(name: str, parting: Parting, tools: Tools, listen: Listener) -> Receipt:
     """Hand a machine over, and forget it here once that is proven.
 
     A mark on this computer says that it was begun: run again after its end was not seen, it only knocks.
@@ -48,17 +48,17 @@ def handed_over(name: str, parting: Parting, hands: Hands, listen: Listener) -> 
         Refused: it is this computer (``handover.here``); or as `hand_over` says.
         ClawrackError: as `hand_over` says.
     """
-    machine = hands.wish.machines[name]
-    port = hands.port(name, machine)
+    machine = tools.wish.machines[name]
+    port = tools.port(name, machine)
     if not isinstance(port, SshPort):
         raise Refused("handover.here", where=name, machine=name)
-    mark = hands.traces.state / "handing" / name
+    mark = tools.traces.state / "handing" / name
     begun = mark.exists()
-    operator = hands.operator(name, machine)
+    operator = tools.operator(name, machine)
     replace(mark, b"")
-    plain = _receipt(name, hands.wish)
+    plain = _receipt(name, tools.wish)
     try:
-        view = hands.key(name, plain.agent) if plain.agent else None
+        view = tools.key(name, plain.agent) if plain.agent else None
         if view:
             plain = structs.replace(plain, model=view.model, vendor=view.vendor, country=view.country)
         found = hand_over(port, operator, parting, listen)
@@ -71,8 +71,8 @@ def handed_over(name: str, parting: Parting, hands: Hands, listen: Listener) -> 
         found = Handed(prove(port, operator, parting, listen), Changes())
     receipt = handed(plain, found.access, found.changes)
     if found.access.key == "removed":
-        hands.traces.forget(name, hands.wish)
-        hands.leave_gates(name, machine, listen)
+        tools.traces.forget(name, tools.wish)
+        tools.leave_gates(name, machine, listen)
     return receipt
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-Way = Literal["rotate", "off", "remove", "never"]
+PasswordFate = Literal["rotate", "off", "remove", "never"]
 """What becomes of the password: ``rotate``: its owner has typed another; ``off``: SSH takes no passwords any more;
 ``remove``: the whole login goes, for it was made only for this; ``never``: the operator never had one."""
 Language = Literal["en", "zh"]

@@ -5,8 +5,8 @@ from installer.detect import detect
 from installer.facts import Facts
 from installer.steps.clock import Clock
 from installer.steps.daemon import Daemon
-from installer.steps.door import Door
 from installer.steps.engine import Engine
+from installer.steps.firewall import Firewall
 from installer.steps.guard import Guard
 from installer.steps.host import Awake, Journal, Swap
 from installer.steps.packages import Packages
@@ -16,7 +16,18 @@ from installer.steps.vendor import RootKey, Vendor
 
 __all__ = ["STEPS", "Brought", "Machine", "Removal", "Say", "Step", "Tell", "steps_of"]
 
-STEPS: tuple[Step, ...] = (Clock(), Daemon(), Packages(), Engine(), Guard(), Swap(), Awake(), Journal(), Sudo(), Door())
+STEPS: tuple[Step, ...] = (
+    Clock(),
+    Daemon(),
+    Packages(),
+    Engine(),
+    Guard(),
+    Swap(),
+    Awake(),
+    Journal(),
+    Sudo(),
+    Firewall(),
+)
 """In the order in which they are done; removal goes the other way."""
 
 _ON_A_NAS: tuple[Step, ...] = (Vendor(), Guard(), Sudo())

@@ -27,7 +27,7 @@ from installer.bootstrap import Visit, meet
 from installer.facts import Facts, look
 from installer.preflight import Need, fit, judge
 from installer.provision import prepare
-from installer.steps import carried, door
+from installer.steps import carried, firewall
 from installer.unprepare import Removal, unprepare
 from tests.rack import faults, tinykinds
 from tests.rack.controller import Controller as Typist
@@ -249,7 +249,7 @@ def test_a_firewall_is_shut_on_trial_proven_and_kept_and_opens_where_nobody_came
     assert "clawrack-door" in laptop.sh("systemctl list-timers --no-legend clawrack-door.timer").text
     assert (knocks(laptop, 2223), laptop.sh(doors).text) == (True, "0")
 
-    monkeypatch.setattr(door, "TRIAL", 10)
+    monkeypatch.setattr(firewall, "TRIAL", 10)
     elsewhere = replace(facts, values={**facts.values, "ssh_conn": "10.0.0.1 40000 10.0.0.2 2022"})
     begun = time.monotonic()
     with pytest.raises(ActionFailed) as caught:
@@ -260,7 +260,7 @@ def test_a_firewall_is_shut_on_trial_proven_and_kept_and_opens_where_nobody_came
     assert time.monotonic() - begun > 9
     assert laptop.sh(doors).text == "0"
 
-    monkeypatch.setattr(door, "TRIAL", 60)
+    monkeypatch.setattr(firewall, "TRIAL", 60)
     assert prepared(port, facts, controller, firewall="ssh-only") == ["step.door"]
     assert [knocks(laptop, place) for place in (22, 2222, 2223)] == [True, True, False]
     assert laptop.sh("systemctl list-timers --no-legend clawrack-door.timer").text == ""

@@ -88,8 +88,8 @@ def worked(spoken: Spoken, monkeypatch: pytest.MonkeyPatch, *, stayed: bool = Tr
 
     monkeypatch.setattr("fleet.machine.hostkey.fetch", fetch)
     monkeypatch.setattr(device, "look", seen)
-    ground = work.Ground(tools, leave, lambda _, __: stayed, cast("HandOver", Ended(receipt)))
-    return work.work(cast("Talk", spoken), ground)
+    given = work.Tools(tools, leave, lambda _, __: stayed, cast("HandOver", Ended(receipt)))
+    return work.work(cast("Talk", spoken), given)
 
 
 def test_a_device_that_has_agents_is_refused_before_anybody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,8 @@ from installer.detect import Verdict, detect
 from installer.facts import Facts
 from installer.preflight import mends
 from installer.preflight.mends import Choice
-from installer.steps import STEPS, Machine, carried
+from installer.steps import STEPS, Machine, carried, firewall
 from installer.steps.clock import Clock
-from installer.steps.door import Door, ssh_port
 from installer.steps.host import Awake, Swap
 
 GIB = 1 << 20  # in the probe's KiB
@@ -270,7 +269,7 @@ def test_a_machine_that_says_no_time_is_not_right() -> None:
 
 def test_a_door_is_proven_by_a_new_connection_before_it_is_kept() -> None:
     wire = Wire({})
-    Door().apply(machine(wire, "ssh-only", ssh_conn="203.0.113.9 50000 10.0.0.4 2200"), quiet)
+    firewall.Firewall().apply(machine(wire, "ssh-only", ssh_conn="203.0.113.9 50000 10.0.0.4 2200"), quiet)
     assert [asked[-1] if asked == ("close",) else asked[2:] for asked in wire.asked] == [
         ("door", "2200", "60"), "close", ("door_commit",),
     ]  # fmt: skip
@@ -279,7 +278,7 @@ def test_a_door_is_proven_by_a_new_connection_before_it_is_kept() -> None:
 def test_a_door_through_which_nobody_came_is_told() -> None:
     wire = Wire({"door_commit": WireCut("wire.cut", where="m1")})
     with pytest.raises(ActionFailed) as caught:
-        Door().apply(machine(wire, "ssh-only"), quiet)
+        firewall.Firewall().apply(machine(wire, "ssh-only"), quiet)
     assert caught.value.key == "door.locked"
 
 
@@ -288,9 +287,9 @@ def test_a_door_through_which_nobody_came_is_told() -> None:
 )
 def test_a_door_is_not_shut_where_that_could_lock_somebody_out(changes: dict[str, str], key: str) -> None:
     with pytest.raises(Refused) as caught:
-        Door().check(machine(Wire({}), "ssh-only", **changes))
+        firewall.Firewall().check(machine(Wire({}), "ssh-only", **changes))
     assert caught.value.key == key
-    assert Door().check(machine(Wire({}), **changes))  # nothing was asked for
+    assert firewall.Firewall().check(machine(Wire({}), **changes))  # nothing was asked for
 
 
 @pytest.mark.parametrize(
@@ -298,7 +297,7 @@ def test_a_door_is_not_shut_where_that_could_lock_somebody_out(changes: dict[str
     [("1.2.3.4 5 6.7.8.9 22", 22), ("fe80::1%eth0 5 fe80::2 2222", 2222), ("", None), ("1 2 3 x", None), ("22", None)],
 )
 def test_the_port_that_stays_open_is_the_one_that_we_came_through(said: str, port: int | None) -> None:
-    assert ssh_port(Facts({"ssh_conn": said})) == port
+    assert firewall.ssh_port(Facts({"ssh_conn": said})) == port
 
 
 def test_the_guard_that_is_carried_is_one_script_that_ends_with_its_call() -> None:

@@ -17,7 +17,7 @@ from fleet.machine.jump import Gates, Through, pin_name
 from fleet.machine.login import KeyLogin
 from fleet.machine.pins import Changed, Known, Moved, Pins, Twice, Unknown
 from fleet.machine.ssh import SshPort
-from fleet.machine.target import Target, via, way
+from fleet.machine.target import Target, hops_of, via
 from fleet.model import Machine
 from tests.unit.wire_lab import Sshd, free_port, sshd
 
@@ -142,18 +142,18 @@ def test_the_gates_of_a_fleet_are_connected_to_once_each(gate: Sshd, inner: Sshd
     ],
 )
 def test_jump_hosts_are_written_in_one_way(text: str, said: str) -> None:
-    assert via(way(text)) == said
-    assert via(way(via(way(text)))) == said
+    assert via(hops_of(text)) == said
+    assert via(hops_of(via(hops_of(text)))) == said
 
 
 @pytest.mark.parametrize("text", ["op@-oProxyCommand=x", "op@", "a b", "op@gate:0", "op@gate:70000", "x@y@z"])
 def test_a_jump_host_that_cannot_exist_is_bad_input(text: str) -> None:
     with pytest.raises(BadInput):
-        way(text)
+        hops_of(text)
 
 
 def test_each_jump_host_knows_those_before_it() -> None:
-    first, second = way("op@gate,me@second")
+    first, second = hops_of("op@gate,me@second")
     assert (first.via, second.via) == ("", "op@gate")
     assert pin_name(second) == "via second via op@gate"
     assert Target.at(second.place).place == second.place
@@ -162,10 +162,10 @@ def test_each_jump_host_knows_those_before_it() -> None:
 @given(st.text(max_size=80))
 def test_a_way_is_understood_or_bad_input(text: str) -> None:
     try:
-        hops = way(text)
+        hops = hops_of(text)
     except BadInput:
         return
-    assert via(way(via(hops))) == via(hops)
+    assert via(hops_of(via(hops))) == via(hops)
 
 
 def test_one_address_behind_two_jump_hosts_is_two_machines(tmp_path: Path) -> None:

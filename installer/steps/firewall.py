@@ -16,7 +16,7 @@ TRIAL = 60
 _WORDS = 4  # of SSH_CONNECTION: the client's address and port, the machine's
 
 
-class Door:
+class Firewall:
     """The door is as the person wants it; nobody else's firewall is touched."""
 
     name = "step.door"
