@@ -1,4 +1,6 @@
-"""How each family of systems gets Docker and the tools that the guard needs: data, and who is of which family. Pure.
+"""How each family of systems gets Docker and the tools that the guard needs: data, and who is of which family.
+
+Pure but for reading the table, once.
 
 One file a family, beside this one. A file says where its facts come from, and whether anybody has seen them work: what
 was only read is ``seen: false``, and people are told so before anything is changed.

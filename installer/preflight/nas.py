@@ -6,7 +6,7 @@ from installer.makers import Maker, ground, maker_of, systemd, vendor
 from installer.preflight.problem import Problem, Problems
 
 _NEWEST_UNRAID = 7
-"""unRAID 8 was announced on another base, of which nothing is known here."""
+"""Unraid 8 was announced on another base, of which nothing is known here."""
 
 
 def judge(facts: Facts, verdict: Verdict) -> Problems:
