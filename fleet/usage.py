@@ -18,6 +18,7 @@ class _Sum(msgspec.Struct, frozen=True):
     calls: int
     input_tokens: int
     output_tokens: int
+    estimated: bool = False
 
 
 class _Report(msgspec.Struct, frozen=True):
@@ -46,4 +47,5 @@ def _row(machine: str, sums: list[_Sum]) -> UsageRow:
         calls=sum(one.calls for one in sums),
         input=sum(one.input_tokens for one in sums),
         output=sum(one.output_tokens for one in sums),
+        estimated=sum(one.calls for one in sums if one.estimated),
     )

@@ -93,7 +93,11 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent used on one day by one model, by its meter's ledger; tokens."""
+    """What an agent used on one day by one model, by its meter's ledger; tokens.
+
+    Attributes:
+        estimated: of how many calls the tokens are the meter's own estimate, because no provider told them.
+    """
 
     agent: str
     machine: str
@@ -102,6 +106,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     input: int
     output: int
+    estimated: int = 0
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from fleet.base.clean import line
 from fleet.base.words import say
 
 app = lone()
-COLUMNS = ("agent", "machine", "day", "model", "calls", "input", "output")
+COLUMNS = ("agent", "machine", "day", "model", "calls", "estimated", "input", "output")
 
 
 @app.command(cls=Verb)
