@@ -10,6 +10,7 @@ from fleet.base.disk import replace
 from fleet.base.errors import ActionFailed
 from fleet.base.event import Listener
 from fleet.base.secret import Secret
+from fleet.machine.keys import PersonKey
 from fleet.machine.port import Port
 from fleet.machine.ssh import SshPort
 from fleet.model import Machine
@@ -78,12 +79,13 @@ class LastAct:
         return port
 
     def _operator(self, there: There) -> handover.Operator:
+        key = PersonKey(Path(there.key)) if there.key else None
         return handover.Operator(
-            holder=self._holder, host_key=there.host_key, password=there.password, login=there.login
+            holder=self._holder, host_key=there.host_key, password=there.password, login=there.login, key=key
         )
 
     def _terms(self, there: There, new: Secret | None) -> handover.Parting:
-        way: Literal["never", "rotate", "off"] = "never" if there.by_key else "rotate" if new else "off"
+        way: Literal["never", "rotate", "off"] = "never" if there.key else "rotate" if new else "off"
         return handover.Parting(way=way, new=new, language=self._language)
 
     def _paper(self, noted: "_Noted", found: handover.Handed) -> str:

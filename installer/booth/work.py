@@ -60,7 +60,7 @@ class There:
         machine: as it is reached there: by root, where the login that we came with could not keep its rights.
         login: that we came with.
         password: of the login, where this process learned it.
-        by_key: whether a key of somebody's opened the login, and no password was known.
+        key: path of a key of somebody's that opened the login, where no password was known; else empty.
     """
 
     name: str
@@ -68,7 +68,7 @@ class There:
     login: str
     host_key: HostKey
     password: Secret | None
-    by_key: bool
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class _Work:
         self._prove()
         self._talk.reached("handing-over")
         machine = self._tools.setup.fleet.wish().machines[there.name]
-        found = There(there.name, machine, target.user, shown, self._face.password, bool(self._order.key))
+        found = There(there.name, machine, target.user, shown, self._face.password, self._order.key)
         told = Told(receipt, consent, self._new_password(target), self._hear)
         return Ends("done", receipt=self._tools.hand_over(found, told))
 
@@ -170,7 +170,7 @@ class _Work:
         if not machines:
             return ""
         name, machine = next(iter(machines.items()))
-        there = There(name, machine, target.user, shown, None, bool(self._order.key))
+        there = There(name, machine, target.user, shown, None, self._order.key)
         receipt = self._tools.hand_over.proven(there, self._hear)
         way = WAY if self._task.act == "take-back" else WAY[1:]  # that one was parked
         for state in way[:-1] if receipt else ():

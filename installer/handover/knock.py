@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, Unreachable
 from fleet.base.event import Event, Kind, Listener
-from fleet.machine.login import Login, PasswordLogin
+from fleet.machine.login import KeyLogin, Login, PasswordLogin
 from fleet.machine.ssh import SshPort
 from fleet.machine.target import Target
 from installer.bootstrap import NOT_TAKEN
@@ -59,6 +59,22 @@ class Knocker:
         target = replace(target, user=self._operator.login or target.user)
         knock = _Knock("handover.knock_password", "handover.password_opens", _PASSWORD_REFUSED)
         return self._refused(knock, target, PasswordLogin(known))
+
+    def came(self) -> str:
+        """Return the fingerprint of the key that the operator came with, where it was not refused; else empty.
+
+        A dash where the key cannot be read any more, so that nothing is known of it.
+        """
+        key = self._operator.key
+        if key is None:
+            return ""
+        target = replace(self._port.target, user=self._operator.login or self._port.target.user)
+        try:
+            found = key.private.fingerprint
+        except BadInput:
+            return "-"
+        why = self._knock(target, KeyLogin(key))
+        return "" if why and why.key in NOT_TAKEN else found
 
     def opens(self) -> bool:
         """Return whether the operator's key opens the login still; nothing is told of the attempt."""

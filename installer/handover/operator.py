@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fleet.base.secret import Secret
 from fleet.machine.hostkey import HostKey
+from fleet.machine.keys import PersonKey
 from installer.receipt.form import PasswordFate
 
 
@@ -15,6 +16,7 @@ class Operator:
         holder: the id of the controller, which holds the lease.
         host_key: by which the machine proves that it is the one: a refusal by another machine proves nothing.
         password: where the operator learned one; without it no refusal of it can be shown.
+        key: of somebody's, by which the operator came at first; it is not ours to take away, and is tried.
         login: which that password opens, where it is another than the key's: some machines let only root keep a right.
     """
 
@@ -22,6 +24,7 @@ class Operator:
     host_key: HostKey
     password: Secret | None = None
     login: str = ""
+    key: PersonKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

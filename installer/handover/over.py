@@ -1,6 +1,6 @@
 """The hand-over itself: the owner's command comes, the password goes, and last of all the key that we came with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from msgspec import structs
@@ -15,7 +15,7 @@ from fleet.machine.keys import ControllerKey
 from fleet.machine.login import KeyLogin
 from fleet.machine.ssh import SshPort
 from fleet.site import held
-from installer.handover import owner
+from installer.handover import others, owner
 from installer.handover.knock import Knocker
 from installer.handover.operator import Operator, Parting
 from installer.receipt.form import Access, Changes, Password, PasswordFate
@@ -72,15 +72,20 @@ def prove(port: SshPort, operator: Operator, parting: Parting, listen: Listener)
     at = knocker.key()
     later = knocker.password() if at else ""
     password = _PROVEN[parting.way] if later or parting.way == "never" else "unproven"
-    return _access(port, operator, key=at, at=later or at, password=password)
+    access = _access(port, operator, key=at, at=later or at, password=password)
+    return structs.replace(access, came=knocker.came() if at else "")
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """What is proven of the password, and the logins that a rule of somebody's own lets come by one still."""
+    """What is proven of the password, and the logins that a rule of somebody's own lets come by one still.
+
+    ``keys`` are the fingerprints of the other keys in the login's own file.
+    """
 
     password: Password
     kept: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
 
 
 class _HandOver:
@@ -111,7 +116,8 @@ class _HandOver:
             self._tell("begun", "handover.owner")
             self._guard.owner(site.lease, owner.files(self._parting.language))
             self._tell("done", "handover.owner")
-            return self._password(site.lease), self._gone(site.lease, public)
+            end = replace(self._password(site.lease), keys=others.fingerprints(self._port, public))
+            return end, self._gone(site.lease, public)
 
     def _checked(self) -> ControllerKey:
         """Return the key that is given up, once nothing is missing."""
@@ -160,9 +166,10 @@ class _HandOver:
         password, at = end.password, (key := self._knocker.key())
         if key and self._parting.way == "remove" and (later := self._knocker.password()):
             at, password = later, "removed"
-        others = next((number(value) for key, value in said if key == "others"), None)
+        count = next((number(value) for key, value in said if key == "others"), None)
         access = _access(self._port, self._operator, key=key, at=at, password=password)
-        return structs.replace(access, others=others, kept=end.kept)
+        came = self._knocker.came() if key else ""
+        return structs.replace(access, others=count, kept=end.kept, keys=end.keys if count else (), came=came)
 
 
 def _access(port: SshPort, operator: Operator, *, key: str, at: str, password: Password) -> Access:

@@ -24,6 +24,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
             operator never had one; ``unproven``: nothing was refused, so nothing is claimed.
         proven: when the last of it was refused (RFC 3339, UTC); empty where nothing was.
         others: how many other keys open the login; None where nobody could look.
+        keys: their fingerprints, those in the login's own file.
+        came: the fingerprint of the key by which the operator came at first, where it was not refused; else empty.
         kept: logins that may come by password still, where SSH was to take none: a rule of somebody's own says so.
     """
 
@@ -34,6 +36,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     proven: str = ""
     others: int | None = None
     kept: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    came: str = ""
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):

@@ -96,6 +96,8 @@ def _access(access: Access | None) -> Iterator[str]:
     if access is None:
         return
     yield say(f"receipt.key_{access.key}")
+    if access.came:
+        yield say("receipt.came", fingerprint=access.came, login=access.person or access.login)
     yield say(f"receipt.password_{access.password}", login=access.person or access.login)
     if access.kept:
         yield say("receipt.kept", logins=", ".join(access.kept))
@@ -105,6 +107,7 @@ def _access(access: Access | None) -> Iterator[str]:
     if access.others is not None and not gone:
         few = f"receipt.others_{access.others}" if access.others in {0, 1} else "receipt.others"
         yield say(few, others=access.others, login=access.login)
+        yield from (f"  {line(key)}" for key in access.keys)
     if access.others == 0 and access.password == "off":  # noqa: S105 - likewise
         yield say("receipt.nobody", login=access.login)
 
