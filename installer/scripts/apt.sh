@@ -21,7 +21,7 @@ source=$3
 shift 3
 work=$(mktemp -d) || exit 23
 case $source in /*) from=$source source=- ;; *) from= ;; esac
-trap 'rm -rf "$work" ${from:+"$from"}' EXIT
+trap 'strike; rm -rf "$work" ${from:+"$from"}' EXIT
 sources="-o Dir::Etc::sourcelist=/etc/apt/sources.list"
 own="/etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources"
 
@@ -189,10 +189,25 @@ record() {
         tell removes "$gone"
         exit 24
     fi
+    : >"$work/recorded"
     sed -n 's/^Inst \([^ ]*\) (.*/\1/p' "$work/plan" | while read -r name; do
         grep -qxF "package=$name" "$manifest" 2>/dev/null || echo "package=$name" >>"$manifest"
     done
     sync
+}
+
+# What did not come is not ours: somebody else may install it later
+# shellcheck disable=SC2016
+strike() {
+    [ -e "$work/recorded" ] || return 0
+    told='${db:Status-Status} package=${Package}\n${db:Status-Status} package=${Package}:${Architecture}\n'
+    dpkg-query -W -f "$told" >"$work/have" 2>/dev/null && [ -s "$work/have" ] || return 0
+    awk 'NR == FNR {if ($1 != "not-installed" && $1 != "config-files") there[$2]; next} !/^package=/ || $0 in there' \
+        "$work/have" "$manifest" >"$work/kept" || return 0
+    if cp -p "$manifest" "$manifest.new" && cat "$work/kept" >"$manifest.new" && sync; then
+        mv "$manifest.new" "$manifest"
+    fi
+    rm -f "$manifest.new"
 }
 
 [ -z "$from" ] || offline "$from"
