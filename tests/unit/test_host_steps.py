@@ -208,7 +208,7 @@ def test_what_was_found_out_once_is_not_tried_again() -> None:
 def test_on_a_machine_that_needs_none_of_it_nothing_is_asked() -> None:
     wire = Wire({})
     calm = machine(wire, mem__MemTotal=str(8 * GIB), journal_max="1G", epoch="1000000")
-    mine = [step for step in STEPS if type(step).__module__.rpartition(".")[2] in {"clock", "host", "door"}]
+    mine = [step for step in STEPS if type(step).__module__.rpartition(".")[2] in {"clock", "host", "firewall"}]
     assert len(mine) == 5
     assert [step.check(calm) for step in mine] == [True] * 5
     assert wire.asked == []
@@ -236,7 +236,7 @@ def test_on_a_machine_that_needs_none_of_it_nothing_is_asked() -> None:
 )
 def test_what_does_not_concern_a_machine_is_not_told(changes: dict[str, str], wants: Firewall, told: list[str]) -> None:
     about = machine(Wire({}), wants, **changes)
-    mine = [step for step in STEPS if type(step).__module__.rpartition(".")[2] in {"clock", "host", "door"}]
+    mine = [step for step in STEPS if type(step).__module__.rpartition(".")[2] in {"clock", "host", "firewall"}]
     assert [step.name for step in mine if step.wanted(about)] == told
 
 
