@@ -20,7 +20,7 @@ from fleet.base.secret import Secret
 from fleet.machine.http import Response, request
 from fleet.machine.port import Channel, Port
 from fleet.machine.tls import TlsChannel
-from fleet.providers import MODEL, Way, tell
+from fleet.providers import MODEL, Way, check_shape
 from templates.meter.meter.meaning import Meaning, Rule, meaning
 
 Verdict = Literal["ok", "wrong-region", "no-network", "no-tls", "nonsense"] | Meaning
@@ -103,7 +103,7 @@ def check(port: Port, ways: tuple[Way, ...], key: Secret, model: str) -> Checked
         Unreachable: the machine does not answer.
         Refused: the machine passes no connections on.
     """
-    tell(key.reveal(), ways[0].provider)
+    check_shape(key.reveal(), ways[0].provider)
     tried: list[Tried] = []
     for way in ways:
         tried.append(_tried(port, way, key, model))

@@ -145,7 +145,7 @@ def assign(site: Site, agent: str, route: str) -> bool:
     return site.guard.assign(site.lease, agent, route or PRACTICE)
 
 
-def able(port: Port) -> None:
+def check_passes_calls_on(port: Port) -> None:
     """See that the machine's meter passes calls on to providers.
 
     Raises:

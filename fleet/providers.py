@@ -236,7 +236,7 @@ def recognise(key: str) -> tuple[str, ...]:
     return tuple(alone or like)
 
 
-def tell(key: str, provider: Provider) -> None:
+def check_shape(key: str, provider: Provider) -> None:
     """See that a key can be this provider's, before it is sent anywhere.
 
     Raises:

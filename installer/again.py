@@ -24,7 +24,7 @@ from installer.facts import Facts
 from installer.reach import Reached
 
 
-def settled(there: Reached, facts: Facts, noticed: "Noticed") -> None:
+def check_identity(there: Reached, facts: Facts, noticed: "Noticed") -> None:
     """See that a machine that was met is who its name says, and no copy of another; a copy is stopped.
 
     Raises:

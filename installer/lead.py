@@ -25,7 +25,7 @@ from installer.detect.doubts import OTHER, VALUES, Doubt, doubts, told
 from installer.facts import Facts, look
 from installer.makers import called, ground, vendor
 from installer.mirrors.measure import tried
-from installer.model_key import Chooser, Chosen, known
+from installer.model_key import Chooser, Chosen, check_told
 from installer.preflight import judge, need_of, refuse
 from installer.preflight.mends import exposed
 from installer.provision import prepare
@@ -105,7 +105,7 @@ class Lead:
             Refused: the machine does not fit, or the person does not want it.
             ClawrackError: the machine cannot be reached, or its login not opened.
         """
-        known(self._answers)
+        check_told(self._answers)
         return self._asks.lead(self._script)
 
     def foretold(self, looked: Looked, listen: Listener) -> None:
@@ -146,7 +146,7 @@ class Lead:
             asked = structs.replace(self._answers, machine=typed)
             there = self._asks.once(lambda: self._reach(asked))
             self._met[typed] = there, self._look(there)
-            again.settled(*self._met[typed], self._noticed)
+            again.check_identity(*self._met[typed], self._noticed)
             if self._answers.harden and there.machine.local:
                 raise Refused("harden.here", where=there.name)
         there, facts = self._met[typed]

@@ -15,7 +15,7 @@ from fleet.base.words import say
 from fleet.keys import Checked
 from fleet.machine.port import Port
 from fleet.model import PRACTICE
-from fleet.providers import CUSTOM, Way, named, providers, recognise, tell, ways
+from fleet.providers import CUSTOM, Way, check_shape, named, providers, recognise, ways
 from installer.answers import Answers
 from installer.wizard.interview import Interview
 from installer.wizard.question import Option, Question
@@ -77,7 +77,7 @@ def _typed(way: Way, asks: Interview, check: Callable[[Secret], Checked]) -> Sec
         raise Refused("keys.key_needed", title=way.provider.shown)
     params = {"title": way.provider.shown, "get_key": way.get_key or way.base}
     question = Question(id="api_key", form="secret", params=params)
-    return asks.secret(question, lambda typed: told(lambda: check(Secret(typed))))
+    return asks.secret(question, lambda typed: as_bad_answer(lambda: check(Secret(typed))))
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Chooser:
         self.listen(Event(kind="done", subject=machine, step="setup.key.checked", params=title))
 
 
-def known(answers: Answers) -> None:
+def check_told(answers: Answers) -> None:
     """See that what was told of provider, region, model and key can be, before a machine is touched.
 
     Raises:
@@ -151,7 +151,7 @@ def known(answers: Answers) -> None:
     way = ways(answers.provider, answers.region)[0]
     keys.model_of(way, answers.model)
     if answers.api_key:
-        tell(answers.api_key.reveal(), way.provider)
+        check_shape(answers.api_key.reveal(), way.provider)
 
 
 def whose(key: Secret) -> str:
@@ -166,7 +166,7 @@ def whose(key: Secret) -> str:
     return like[0]
 
 
-def told(check: Callable[[], object]) -> None:
+def as_bad_answer(check: Callable[[], object]) -> None:
     """Run a check; whatever a provider says against a key is an answer that cannot be used, and is asked again.
 
     Raises:

@@ -49,7 +49,7 @@ class Keyring(Looks):
             Unreachable: the machine, or the provider from it, cannot be reached.
         """
         port = self.port(machine)
-        meter.able(port)
+        meter.check_passes_calls_on(port)
         route, mark = way.provider.name, keys.fingerprint(key)
         with held(port, self.hands.holder) as site:
             before = meter.routes(site.guard)

@@ -76,7 +76,7 @@ def gather(asked: Asked, out: Path, cache: Cache, listener: Listener, made: int)
         raise BadInput("offline.no_folder", where=str(out.parent))
     tell, heap, staging = Teller(listener, out.name), _Heap(), cache.home.parent / "offline"
     try:
-        rings(asked)
+        check_rings(asked)
         with cache.locked("offline"):
             packages = tuple(_release(asked, heap, staging, tell))
             images = tuple(_images(asked, heap, cache, listener))
@@ -90,7 +90,7 @@ def gather(asked: Asked, out: Path, cache: Cache, listener: Listener, made: int)
     return manifest
 
 
-def rings(asked: Asked) -> None:
+def check_rings(asked: Asked) -> None:
     """See that every release can be believed, before anything is fetched.
 
     Raises:

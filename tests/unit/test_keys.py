@@ -16,7 +16,7 @@ from fleet.machine.local import LocalPort
 from fleet.meter import outdated
 from fleet.providers import Rule, Way, ways
 from installer.answers import Answers
-from installer.model_key import Wanted, keyed, known, notes, told, whose
+from installer.model_key import Wanted, as_bad_answer, check_told, keyed, notes, whose
 from installer.wizard.interview import Interview
 from templates.meter.meter import VERSION
 from tests.rack.provider import Provider
@@ -179,13 +179,13 @@ def test_a_person_may_type_again_whatever_a_provider_has_against_a_key() -> None
         raise keys.failure(keys.Tried(way(Provider(port=1)), "no-money"), "m", "here", [])
 
     with pytest.raises(BadInput, match="no money left"):
-        told(broke)
+        as_bad_answer(broke)
 
     def cut() -> None:
         raise Unreachable("wire.cut", where="here")
 
     with pytest.raises(Unreachable):
-        told(cut)
+        as_bad_answer(cut)
 
 
 def test_a_wrong_key_is_asked_for_again_a_right_one_checked_once_and_a_given_one_never_asked_for() -> None:
@@ -234,10 +234,10 @@ def test_the_model_has_to_be_said_where_nobody_knows_a_usual_one() -> None:
 )
 def test_what_cannot_be_is_told_before_a_machine_is_touched(answers: Answers, key: str) -> None:
     with pytest.raises(BadInput) as refused:
-        known(answers)
+        check_told(answers)
     assert refused.value.key == key
-    known(Answers())
-    known(Answers(provider="practice"))
+    check_told(Answers())
+    check_told(Answers(provider="practice"))
 
 
 def test_a_meter_of_another_version_is_known_by_its_images_name_and_nobody_elses_is() -> None:

@@ -78,21 +78,21 @@ def test_a_key_is_told_by_its_shape_where_that_settles_it(key: str, like: list[s
 def test_any_text_is_looked_at_without_harm(text: str) -> None:
     providers.recognise(text)
     with contextlib.suppress(BadInput):
-        providers.tell(text, providers.named("moonshot"))
+        providers.check_shape(text, providers.named("moonshot"))
 
 
 def test_a_key_of_anothers_is_sent_nowhere_and_one_of_the_same_shape_may_be() -> None:
     with pytest.raises(BadInput) as refused:
-        providers.tell("sk-ant-api03-abcdefgh", providers.named("moonshot"))
+        providers.check_shape("sk-ant-api03-abcdefgh", providers.named("moonshot"))
     assert refused.value.key == "keys.other_provider"
-    providers.tell("sk-" + "0a" * 16, providers.named("dashscope"))
-    providers.tell("sk-or-v1-abcdefgh", providers.named(CUSTOM))  # a resale relay may give out anything
+    providers.check_shape("sk-" + "0a" * 16, providers.named("dashscope"))
+    providers.check_shape("sk-or-v1-abcdefgh", providers.named(CUSTOM))  # a resale relay may give out anything
 
 
 @pytest.mark.parametrize("key", ["", "short", "two words", "ключ-ключ", "line\nbreak-1", "sk-\x1b[31mred-1234"])
 def test_what_can_be_no_key_is_refused_before_anybody_sees_it(key: str) -> None:
     with pytest.raises(BadInput, match="no key"):
-        providers.tell(key, providers.named("moonshot"))
+        providers.check_shape(key, providers.named("moonshot"))
 
 
 def test_the_vendors_other_regions_follow_the_meant_one_and_nobody_elses() -> None:
