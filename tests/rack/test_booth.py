@@ -295,7 +295,7 @@ def test_a_code_that_was_used_up_opens_nothing(day: Day) -> None:
 def test_at_the_desk_a_secret_is_typed_to_the_ticket_s_own_process_and_leaving_parks_it(day: Day) -> None:
     machine = day.machines["wrong"]
     with day.booth.at_terminal("booth", "--kind", tinykinds.NAME) as desk:
-        desk.sees("takes the first one")
+        desk.sees("take the first one")
         desk.press("a")
         desk.sees("root@192.168.1.20")
         for keys in (f"root@{machine.address}", *"\r\r\r"):
