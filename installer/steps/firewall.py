@@ -55,7 +55,7 @@ class Firewall:
             guard.host("door_open")
             return
         port = _port(machine)
-        guard.host("door", str(port), str(TRIAL))
+        guard.host("door", str(port), str(TRIAL), machine.facts.get("ssh_conn").split()[-2])
         say("step.door.trying", {"seconds": TRIAL, "port": port})
         machine.port.close()  # what is established stays open in any case: only a new connection proves something
         try:

@@ -102,12 +102,12 @@ main() {
     anew | lease | renew | reveal | image | owner | password | start | stop | restart | revert | unroute) arity $# 2 2 ;;
     commit | dial | remove | meter | forget | handover | route | assign) arity $# 3 3 ;;
     stage | secrets | trial) arity $# 4 4 ;;
-    host) arity $# 1 3 ;;
+    host) arity $# 1 4 ;;
     shell) arity $# 2 1000 ;;
     *) bad verb-unknown "$verb" ;;
     esac
     [ "$(id -u)" = 0 ] || refuse not-root "the guard is root's"
-    case $verb in tools | host) ;; *) need_tools ;; esac
+    case $verb in tools | host | soften | hardening) ;; *) need_tools ;; esac # a way back lacks for nothing
     "verb_$verb" "$@"
 }
 

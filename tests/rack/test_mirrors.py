@@ -135,7 +135,8 @@ def test_a_registry_that_has_had_enough_of_this_address_is_said_to_be_throttling
     bare: Machine, port: Port, place: Street, tmp_path: Path, gateway: str
 ) -> None:
     bare.put("/etc/docker/daemon.json", f'{{"insecure-registries": ["{gateway}/32"]}}'.encode())
-    bare.sh("systemctl restart docker")
+    done = bare.sh("systemctl restart docker", check=False)
+    assert done.code == 0, bare.sh("cat /etc/docker/daemon.json; journalctl -u docker -n 30 --no-pager").text
     much, forbidden, gone = place(mirrors_rig.registry(429), mirrors_rig.registry(403), mirrors_rig.registry(404))
     refs = [f"{played.host}/official/image:1" for played in (much, forbidden, gone)]
     found, refusals = registry.asked(port.docker(), refs)

@@ -96,3 +96,10 @@ def test_where_sshd_listens_is_compared_whole(shell: list[str], tmp_path: Path) 
 
 def test_the_way_back_of_what_was_never_armed_is_nothing(shell: list[str], tmp_path: Path) -> None:
     assert ask(shell, tmp_path, "harden_due; harden_back; echo ok") == "ok\n"
+
+
+def test_where_somebody_deleted_our_last_line_theirs_stay(shell: list[str], tmp_path: Path) -> None:
+    config = tmp_path / "sshd_config"
+    config.write_text("# clawrack begin (x)\nPasswordAuthentication no\nMaxAuthTries 4\nPort 2222\nAllowUsers me\n")
+    ask(shell, tmp_path, f"SSHD_CONFIG={config}; sshd_top ''")
+    assert config.read_text() == "Port 2222\nAllowUsers me\n"

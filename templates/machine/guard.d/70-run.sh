@@ -177,10 +177,10 @@ verb_tick() { # by the timer, and once after a boot when Docker is there
     [ -s "$DATA/version" ] || exit 0
     exec 9>>"$DATA/lock"
     flock -n 9 || exit 0
+    harden_due # the ways back come first: nothing that follows may keep them from going
+    door_tick
     firewall_ok || try firewall firewall_assert
     ballast_fill
-    door_tick
-    harden_due
     recover
     [ -z "$UNRECOVERED" ] || fail unrecovered "$UNRECOVERED_WHY"
 }

@@ -193,7 +193,7 @@ verb_uninstall() { # keep|erase [TOKEN]
     uninstall_meter "$1"
     failpoint uninstall-boxes
     uninstall_strays
-    harden_back || :
+    harden_leave
     uninstall_units
     firewall_drop
     failpoint uninstall-firewall

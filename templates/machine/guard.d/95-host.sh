@@ -16,7 +16,7 @@ verb_host() { # WHAT [VALUE…]
     look.1) host_look && return 0 ;;
     door_late.1) host_door_late && return 0 ;; # no lock: whoever is locked out must not wait for a change's end
     clock.2 | swap.2 | awake.1 | journal.2 | undo.1) ;;
-    door.3 | door_commit.1 | door_open.1) ;;
+    door.3 | door.4 | door_commit.1 | door_open.1) ;;
     *) bad host "$*" ;;
     esac
     mkdir -p "$DATA" "$RUN"

@@ -6,9 +6,10 @@
 
 DOOR_BACK=clawrack-door # the way back's unit
 
-host_door() { # PORT SECONDS
+host_door() { # PORT SECONDS [ADDRESS OF THIS MACHINE THAT OUR CONNECTION CAME TO]
     is_number "$1" 1 65535 || bad port "$1"
     is_number "$2" 10 600 || bad seconds "$2"
+    ! came_by_tunnel "${3:-}" || refuse door-tunnel "$tunnel"
     record "host door"
     put "$DATA/door.trial" <<END
 port=$1
@@ -18,6 +19,17 @@ END
     try door way_back "$DOOR_BACK" "$2" host door_late # before the door moves
     failpoint door-armed
     door_load || { door_open_again && fail door "the rules could not be loaded"; }
+}
+
+# Whoever comes through a tunnel that ends here proves nothing by a second connection: the tunnel is under way already,
+# and would be shut out when it begins anew. Ethernet that is no tap is type 1, as is what containers have.
+came_by_tunnel() { # ADDRESS, or nothing where it is not known
+    [ -n "$1" ] || return 1
+    tunnel=$(ip -o addr show 2>/dev/null | while read -r _ link _ address _; do
+        [ "${address%/*}" != "$1" ] || echo "${link%@*}"
+    done | head -n 1)
+    case $tunnel in '' | lo) return 1 ;; esac
+    [ "$(cat "/sys/class/net/$tunnel/type" 2>/dev/null)" != 1 ] || [ -e "/sys/class/net/$tunnel/tun_flags" ]
 }
 
 host_door_commit() { # it was proven

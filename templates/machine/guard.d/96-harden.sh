@@ -277,15 +277,33 @@ sshd_below() { # LINES, and then what others wrote
     sshd_others
 }
 
-sshd_others() { # sshd's own file without our lines
+# sshd's own file without our lines. Where somebody deleted our last line, only what we can have written is ours.
+sshd_others() {
     ours=
+    ended=$(sshd_ended)
     while IFS= read -r line || [ -n "$line" ]; do
         case $line in
         '# clawrack begin'*) ours=1 ;;
         "$SSHD_END") ours= ;;
-        *) [ -n "$ours" ] || printf '%s\n' "$line" || return 1 ;;
+        *) if [ -n "$ours" ] && { [ -n "$ended" ] || could_be_ours "$line"; }; then continue; fi
+            [ -n "$ended" ] || ours=
+            printf '%s\n' "$line" || return 1 ;;
         esac
     done <"$SSHD_CONFIG"
+}
+
+sshd_ended() {
+    while IFS= read -r line || [ -n "$line" ]; do
+        [ "$line" != "$SSHD_END" ] || echo 1
+    done <"$SSHD_CONFIG"
+}
+
+could_be_ours() { # LINE
+    case $1 in
+    'PasswordAuthentication no' | 'KbdInteractiveAuthentication no' | 'ChallengeResponseAuthentication no') ;;
+    'MaxAuthTries 4' | 'X11Forwarding no' | 'PermitRootLogin without-password') ;;
+    *) return 1 ;;
+    esac
 }
 
 holds_ours() {

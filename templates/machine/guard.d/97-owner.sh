@@ -123,9 +123,25 @@ verb_handover() { # TOKEN USER key|login; stdin: the operator's public key, type
     [ "$3" = key ] || owner_other_way "$2"
     if [ -n "$(key_files "$2")" ]; then say others "$(key_others "$2")"; fi
     owner_made
+    harden_handed
     drop "$DATA/lease" # under the lock: nobody comes between, and afterwards we could not
     failpoint handover
     if [ "$3" = login ]; then owner_no_login "$2"; else owner_no_key "$2"; fi
+}
+
+harden_handed() { # from now on it is the owner's: they were told that passwords are off, and so they stay, also without us
+    [ "$(field "$DATA/harden" stage)" = on ] || return 0
+    handed=$(cat "$DATA/harden")
+    printf '%s\nhanded=1\n' "$handed" | put "$DATA/harden"
+}
+
+harden_leave() { # by uninstall
+    if [ -z "$(field "$DATA/harden" handed)" ]; then
+        harden_back || :
+        return 0
+    fi
+    unrecord "file $SSHD_DROP_IN"
+    if [ -e "$SSHD_DROP_IN" ]; then say passwords "$SSHD_DROP_IN"; else say passwords "$SSHD_CONFIG"; fi
 }
 
 owner_made() { # what was put on this machine, for the receipt
@@ -201,7 +217,7 @@ key_out() { # FILE
         "$KEY_MADE_FOLDER") key_ours=folder ;;
         *) if key_stands "$line" && [ "${line#*"$key_blob"}" != "$line" ]; then continue; fi
             key_left=1
-            printf '%s\n' "$line" ;;
+            printf '%s\n' "$line" || fail handover "$RUN has no room" ;;
         esac
     done <"$key_file" >"$RUN/.keys"
     sync "$RUN/.keys" 2>/dev/null || :
@@ -220,16 +236,35 @@ key_out() { # FILE
 owner_other_way() { # USER: nobody is locked out of their own device
     [ "$OWNER_UID" -ge 1000 ] || refuse system-login "$1"
     command -v userdel >/dev/null 2>&1 || fail no-userdel "userdel is missing"
-    while IFS=: read -r name word _; do
-        case $word in '$'*) [ "$name" = "$1" ] || return 0 ;; esac
+    while IFS=: read -r name word _ _ _ _ _ expires _; do
+        case $word in '$'*) ;; *) continue ;; esac
+        if [ "$name" = "$1" ] || ! has_shell "$name"; then continue; fi
+        [ -n "$expires" ] && [ "$expires" -le "$(($(date +%s) / 86400))" ] || return 0
     done </etc/shadow
     refuse only-login "no other login has a password"
+}
+
+has_shell() { # USER
+    while IFS=: read -r shell_name _ _ _ _ _ shell_path; do
+        [ "$shell_name" = "$1" ] || continue
+        case $shell_path in */nologin | */false | */sync | '') return 1 ;; esac
+        return 0
+    done </etc/passwd
+    return 1
+}
+
+home_is_shared() { # HOME
+    homes=0
+    while IFS=: read -r _ _ _ _ _ home_of_login _; do
+        [ "$home_of_login" != "$1" ] || homes=$((homes + 1))
+    done </etc/passwd
+    [ "$homes" -gt 1 ]
 }
 
 owner_no_login() { # USER, who may be logged in: it is through that login that we were called
     owner_sudoers=$(sudoers_file "$1")
     set -- "$1" -f
-    case $OWNER_HOME in /home/"$1") set -- "$@" -r ;; *) say kept "$OWNER_HOME" ;; esac
+    if [ "$OWNER_HOME" = "/home/$1" ] && ! home_is_shared "$OWNER_HOME"; then set -- "$@" -r; else say kept "$OWNER_HOME"; fi
     name=$1
     shift
     owner_said=$(userdel "$@" "$name" 2>&1) || :
