@@ -271,7 +271,7 @@ def test_a_door_is_proven_by_a_new_connection_before_it_is_kept() -> None:
     wire = Wire({})
     firewall.Firewall().apply(machine(wire, "ssh-only", ssh_conn="203.0.113.9 50000 10.0.0.4 2200"), quiet)
     assert [asked[-1] if asked == ("close",) else asked[2:] for asked in wire.asked] == [
-        ("door", "2200", "60"), "close", ("door_commit",),
+        ("door", "2200", "60", "10.0.0.4"), "close", ("door_commit",),
     ]  # fmt: skip
 
 
@@ -347,3 +347,19 @@ def test_a_sleep_unit_of_somebodys_own_is_never_replaced(tmp_path: Path) -> None
 def test_the_guard_takes_no_words_that_it_does_not_know(tmp_path: Path, what: str) -> None:
     assert "reason=" in shell(tmp_path, f"verb_host {what}")
     assert not (tmp_path / "manifest").exists()
+
+
+@pytest.mark.parametrize(
+    ("shown", "address", "tunnelled"),
+    [
+        ("7: nosuch0    inet 10.8.0.1/24 scope global nosuch0", "10.8.0.1", True),  # no Ethernet: WireGuard, tun, ipip
+        ("7: nosuch0    inet 10.8.0.1/24 scope global nosuch0", "10.8.0.2", False),
+        ("1: lo    inet 127.0.0.1/8 scope host lo", "127.0.0.1", False),
+        ("", "10.8.0.1", False),
+    ],
+)
+def test_a_connection_through_a_tunnel_that_ends_here_is_known(
+    tmp_path: Path, shown: str, address: str, *, tunnelled: bool
+) -> None:
+    asked = f"ip() {{ echo '{shown}'; }}; if came_by_tunnel {address}; then echo yes; else echo no; fi"
+    assert shell(tmp_path, asked) == ("yes\n" if tunnelled else "no\n")
