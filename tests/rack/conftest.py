@@ -58,24 +58,3 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, kinds: str) -> Path:
     assert sorted(file.name for file in folder.glob("*.*")) == ["bundle.tar"]
     assert not (default_home().parent / "offline").exists()
     return out
-
-
-REAL = ("test_the_thread", "test_images_openclaw", "test_install_sh_whole", "test_agent_open")
-"""Real agents are large, and some of these tests count seconds: one after another, and begun first."""
-OFFLINE = ("test_booth", "test_offline")
-"""They share a bundle."""
-LONG = (*OFFLINE, "test_doctor", "test_shell_and_logs", "test_docker_down", "test_setup_talk", "test_nas")
-
-
-def _group(name: str) -> str:
-    return "real" if name in REAL else "offline" if name in OFFLINE else name
-
-
-@pytest.hookimpl(tryfirst=True)  # before the marks are read by what deals the tests out
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file's tests together, for they share machines; what takes longest is begun first."""
-    order = {name: place for place, name in enumerate((*REAL, *LONG))}
-    for item in items:
-        name = item.path.stem
-        item.add_marker(pytest.mark.xdist_group(_group(name)))
-    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
