@@ -17,7 +17,8 @@ from tests.rack import tinykinds
 from tests.rack.controller import Controller
 from tests.rack.machine import Build, Machine, Result, User
 
-OLD, NEW, OTHER = "canary operator 5", "canary owner: 6", "canary booth 7"
+# Put together here, so that a search of the device does not find them in this file: the device has the checkout.
+OLD, NEW, OTHER = (" ".join(("canary", *words)) for words in (("operator", "5"), ("owner:", "6"), ("booth", "7")))
 KEYS = "# mine\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKaUJrp5 child@home\nssh-rsa AAAAB3NzaC1yc2EAAAADAQAB parent@home\n"
 FILE = "/home/ana/.ssh/authorized_keys"
 AGENT = tinykinds.NAME
