@@ -26,6 +26,13 @@ ELSEWHERE = {
         ("schema", "self show", "self formats", "completion"), "need no machine: tests/unit/test_schema.py"
     ),
     "agent open": "the tiny kind has no page: tests/rack/test_agent_open.py",
+    **dict.fromkeys(("booth desk", "booth list", "booth sheet"), "wants devices: tests/rack/test_booth.py"),
+    "booth bundle": "fetches packages: tests/rack/test_offline.py",
+    "cloud-init": "tests/rack/test_cloud_init.py",
+    "machine harden": "tests/rack/test_harden.py",
+    "machine claim": "wants a copied disk: tests/rack/test_moved.py",
+    "machine handover": "tests/rack/test_handover.py",
+    **dict.fromkeys(("key set", "key list", "key remove", "key providers"), "a provider: tests/rack/test_keys.py"),
 }
 """Commands whose documents are not driven here, and where they are."""
 SELDOM = {("agent logs", "note"), ("setup", "setups"), ("doctor", "event"), ("usage", "silent")}
