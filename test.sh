@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tests everything, on a bare Debian or Ubuntu, as root or with sudo; what it needs and does not find, it installs.
 #
-#   ./test.sh             everything: about 28 minutes on two cores, longer the first time
+#   ./test.sh             everything: well over half an hour on two cores, longer the first time
 #   ./test.sh --fast      without real machines: seconds to minutes, no root
 #   ./test.sh --soak      and the long sweeps
 #   ./test.sh -k WORD …   any other words are for pytest, which then runs alone with them
