@@ -95,7 +95,8 @@ def typed(question: str) -> str:
     """
     to = terminal(sys.stderr)
     with prompting():
-        print(to.paint(question, "bold"), end=" ", file=sys.stderr, flush=True)
+        # in one piece: who types ahead is echoed behind it, never within
+        print(f"{to.paint(question, 'bold')} ", end="", file=sys.stderr, flush=True)
         answer = sys.stdin.readline()
     if not answer:
         raise KeyboardInterrupt

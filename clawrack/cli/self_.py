@@ -124,7 +124,7 @@ def _sure(key: str, command: str, now: str, then: str, *, yes: bool) -> None:
         return
     if not at_terminal():
         raise Refused("self.needs_yes", command=command)
-    print(f"{say(key, now=now, then=then or '?')} [{say('question.yes_or_no')}]", end=" ", file=sys.stderr, flush=True)
+    print(f"{say(key, now=now, then=then or '?')} [{say('question.yes_or_no')}] ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline()
     if not answer:
         raise KeyboardInterrupt

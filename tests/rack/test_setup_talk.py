@@ -102,17 +102,17 @@ def only_chinese(shown: str) -> None:
 
 def led_in_chinese(terminal: AtTerminal, machine: Machine) -> None:
     """Answer in plain lines up to the review page."""
-    asked(terminal, "装在哪台机器上", "退出。")
+    asked(terminal, "装在哪台机器上", "] > ")
     terminal.press("帮助\n")
-    asked(terminal, "机群里已有的机器填名字就行", "退出。")
+    asked(terminal, "机群里已有的机器填名字就行", "] > ")
     terminal.press(f"root@{machine.address}\n")
-    asked(terminal, "一样吗", "退出。")
+    asked(terminal, "一样吗", "] > ")
     terminal.press("\uff11\n")
     terminal.sees("不显示")
     terminal.press(f"{PASSWORD}\n")
-    asked(terminal, "用哪家的模型", "退出。")
+    asked(terminal, "用哪家的模型", "] > ")
     terminal.press("\n")
-    asked(terminal, "开始吗", "退出。")
+    asked(terminal, "开始吗", "] > ")
 
 
 def test_plain_lines_lead_through_it_in_chinese_without_a_word_of_english_in_the_way(
