@@ -110,4 +110,4 @@ def test_a_machine_whose_disk_is_full_is_left_all_the_same(bench: Bench) -> None
     fill(bench)
     said = bench.guard("uninstall", "erase", bench.lease())
     assert said.code == 0, said
-    assert bench.machine.sh("ls -A /var/lib/clawrack; docker ps -aq").text == ""
+    assert bench.machine.sh("ls -A /var/lib/clawrack; docker ps -aq").text in {"", "lost+found"}  # ext4's own
