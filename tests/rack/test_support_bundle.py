@@ -32,6 +32,8 @@ MESSAGE_WORDS = ("purple elephant", "grandmother", "Bluethroat")
 ENVIRONMENT = {"ANTHROPIC_API_KEY": "sk-ant-canary0123456789wheatear", "CANARY_THING": "canary-environment-ortolan"}
 MAIL, PHONE = "canary.redpoll@example.org", "13898761234"
 
+TELLING = "error: timeout, connection refused"
+"""Of an agent's log it stays as it is; a token's dashes make it many words, so a line with one may go as a whole."""
 ALOUD = "import sys; open('/proc/1/fd/1', 'w').write(sys.stdin.read())"
 """What a box's own program would write, written for it."""
 
@@ -89,6 +91,7 @@ def _plant(lab: Lab) -> None:
     gateway, model = lab.secrets["gateway"], lab.secrets["model"]
     rows = [
         f"error: connection refused with {gateway}",
+        TELLING,
         f"failed: {base64.b64encode(f'x:{gateway}'.encode()).decode()} {model.encode().hex()}",
         *textwrap.wrap(model, 20),
         f"user said: {MESSAGE}",
@@ -217,7 +220,7 @@ def test_what_helps_is_there(lab: Lab, written: Path) -> None:
     assert isinstance(json.loads(told["controller/doctor.json"]), list)
     assert "clawrack-boot" in told["machines/machine-1/journal.txt"]
     assert "error: connection refused with •••" in told["machines/machine-1/journal.txt"]
-    assert "error connection refused" in told["machines/machine-1/logs/clawrack-agent-1.txt"]
+    assert "error timeout connection refused" in told["machines/machine-1/logs/clawrack-agent-1.txt"]
 
 
 def test_the_manifest_names_every_file_and_what_was_taken_out_of_it(written: Path) -> None:
