@@ -1,6 +1,6 @@
 """How a controller grows with its fleet: CPU and memory with 10, 100 and 1,000 machines connected.
 
-The machines are light: an sshd each on loopback, which answers a look with what a prepared machine with two agents said.
+The machines are light: an sshd each on loopback, which answers a look with what a machine with two agents said.
 One line of JSON for each size: CPU seconds of connecting and of one warm look at all of them, and resident memory above
 what the same program takes with none. The CPU is this program's alone, not the servers'.
 Run as root: ``uv run benchmarks/growth.py [SIZE…]``.
@@ -14,9 +14,6 @@ import sys
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
 from wire_fleet import fleet
 
 from fleet import observe
@@ -26,6 +23,7 @@ from fleet.machine.many import many
 from fleet.machine.ssh import SshPort
 from fleet.machine.target import Target
 
+HERE = Path(__file__).resolve().parent
 SIZES = (10, 100, 1000)
 SWEEPS = 3
 LOOK = HERE / "look.txt"
