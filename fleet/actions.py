@@ -25,13 +25,15 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class PlaceImage(Action, frozen=True):
     """Have an image on the machine's engine: pulled, or built here and sent.
 
-    ``of`` is a kind's name, or ``meter``; ``ref`` is where it came from at first, where that is known.
+    ``of`` is a kind's name, or ``meter``; ``ref`` is where it came from at first, where that is known; ``version`` is
+    of the program in it, empty for the one that the kind names itself.
     """
 
     step: ClassVar[str] = "step.image"
     image: str
     of: str
     ref: str = ""
+    version: str = ""
 
 
 class PlaceMeter(Action, frozen=True):
@@ -53,6 +55,18 @@ class Deploy(Action, frozen=True):
     release: str
     replaces: str = ""
     resumes: bool = False
+
+
+class Rollback(Action, frozen=True):
+    """Bring an agent back to a release that its machine kept: image, configuration and state, all three.
+
+    Committed at once, and never itself rolled back. ``replaces`` is the release that runs before it.
+    """
+
+    step: ClassVar[str] = "step.rollback"
+    agent: str
+    release: str
+    replaces: str = ""
 
 
 class Start(Action, frozen=True):
@@ -84,4 +98,4 @@ class Remove(Action, frozen=True):
     keep: bool
 
 
-AnyAction = PlaceImage | PlaceMeter | Deploy | Start | Stop | Restart | Remove
+AnyAction = PlaceImage | PlaceMeter | Deploy | Rollback | Start | Stop | Restart | Remove

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Remove, Restart, Start, Stop
+from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Remove, Restart, Rollback, Start, Stop
 from fleet.base.errors import ClawrackError, Unreachable
 from fleet.base.event import Event, Kind, Listener, ignore
 from fleet.deploy import Order, deploy
@@ -108,6 +108,9 @@ def _do(action: AnyAction, site: Site, hands: Hands, listen: Listener) -> bool:
             changed = place_meter(site, image)
         case Deploy(agent=agent):
             deploy(site, Order(action, hands.targets[agent], Who(agent, hands.kinds[agent], hands.versions[agent])))
+            changed = True
+        case Rollback(agent=agent, release=release):
+            guard.rollback(lease, agent, release)
             changed = True
         case Start(agent=agent):
             changed = guard.start(lease, agent)

@@ -11,6 +11,9 @@ from typing import Literal
 
 import msgspec
 
+from fleet.groups import Group, Tag
+from fleet.policy import Policy
+
 PRACTICE = "practice"
 HERE = "here"
 FIRST_PAGE = 18700
@@ -29,6 +32,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         hardware: what sort of computer it is, likewise.
         jump: the jump hosts on the way to it, ``user@address:port``, comma separated; empty for none.
         hardware_ids: hashed numbers of its hardware, ``name=number``, by which it is known again.
+        tags: what a person calls it by: ``rack-a``, ``gpu``; agents that ask for a tag are placed where it is.
+        drained: nothing new is placed on it.
         format: of the file; written where it is not 1.
     """
 
@@ -44,6 +49,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     hardware: str = ""
     jump: str = ""
     hardware_ids: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    drained: bool = False
 
     @property
     def local(self) -> bool:
@@ -56,9 +63,12 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         kind: the folder under templates/kinds.
-        machine: the name of the machine that it lives on.
+        machine: the name of the machine that it lives on; empty where no place was found for it yet.
+        group: the group in fleet.yaml that it is a member of; empty for none.
+        tags: its machine must have all of them.
         version: of the kind's program.
         image: its id, resolved at first use and kept.
+        image_of: the version that ``image`` and ``ref`` are of; where that is another one they are to be resolved anew.
         ref: where the image came from: ``REPOSITORY@DIGEST``, or our own name of what we built.
         model: the name of the route at the meter.
         proven: the release that answered a message when it was set up.
@@ -68,9 +78,12 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     format: int = 1
     kind: str
-    machine: str
+    machine: str = ""
+    group: str = ""
+    tags: tuple[Tag, ...] = ()
     version: str = ""
     image: str = ""
+    image_of: str = ""
     ref: str = ""
     model: str = PRACTICE
     proven: str = ""
@@ -89,10 +102,25 @@ def free_page(agents: Iterable[Agent]) -> int:
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """The fleet as its files say it should be."""
+    """The fleet as its files say it should be.
+
+    Attributes:
+        policy: how its rollouts go.
+        groups: of agents that are alike; their members are in ``agents``, those without a file of their own too.
+    """
 
     machines: dict[str, Machine] = {}
     agents: dict[str, Agent] = {}
+    policy: Policy = Policy()
+    groups: dict[str, Group] = {}
+
+
+class Unplaced(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent that no machine can take; ``reason`` is a key of the words, filled with ``params``."""
+
+    agent: str
+    reason: str
+    params: dict[str, str] = {}
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -131,6 +159,9 @@ class SeenAgent(msgspec.Struct, frozen=True, kw_only=True):
         reason: why the supervisor gave it up; empty where it did not.
         address: of its container, or empty.
         subnet: of its own network, or empty.
+        kept: the releases that one can go back to, the newest first; each has its state.
+        failed: releases whose trial failed, with what was kept of it.
+        drift: what was changed on the machine past us, one word each.
     """
 
     name: str
@@ -146,6 +177,9 @@ class SeenAgent(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     address: str = ""
     subnet: str = ""
+    kept: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
 
 
 class SeenMachine(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +189,7 @@ class SeenMachine(msgspec.Struct, frozen=True, kw_only=True):
         images: ids of the images on its engine.
         meter: the release of its meter; empty where there is none.
         free: bytes free where agents' state lies.
+        memory: bytes that it has in all; 0 where it did not say.
         firewall: whether the guard's chain is in place.
     """
 
@@ -167,6 +202,7 @@ class SeenMachine(msgspec.Struct, frozen=True, kw_only=True):
     meter_image: str = ""
     meter_state: State = "absent"
     free: int = 0
+    memory: int = 0
     firewall: bool = False
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import msgspec
 
 from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Start
-from fleet.model import Machine, Seen, SeenAgent, SeenMachine, Target, Wish
+from fleet.drift import Drift
+from fleet.model import Agent, Machine, Seen, SeenAgent, SeenMachine, Target, Unplaced, Wish
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -21,12 +22,18 @@ class Plan(msgspec.Struct, frozen=True):
         unknown: names of machines that did not answer.
         strays: ``machine/agent`` that run there and are in no file; they are left alone.
         unwell: ``machine/agent`` that the supervisor gave up; starting them is a person's decision.
+        agents: those that are deployed, by name, as they are to be: placed, their image resolved.
+        unplaced: agents that no machine can take, each with its reason.
+        drift: where a machine is not as it was left by us, and what follows from it.
     """
 
     actions: tuple[AnyAction, ...] = ()
     unknown: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
     unwell: tuple[str, ...] = ()
+    agents: dict[str, Agent] = {}
+    unplaced: tuple[Unplaced, ...] = ()
+    drift: tuple[Drift, ...] = ()
 
     @property
     def fingerprint(self) -> str:

@@ -114,6 +114,10 @@ class Guard:
         """End the trial: state and release as they were before it."""
         self._call("revert", lease.word, name, timeout=_STOP + 600)
 
+    def rollback(self, lease: Lease, name: str, release: str) -> Said:
+        """Bring the agent back to a kept release: image, configuration and state; committed at once."""
+        return self._call("rollback", lease.word, name, release, timeout=_STOP + 600)
+
     def start(self, lease: Lease, name: str) -> bool:
         """Start the agent; whether it had to be."""
         return not _already(self._call("start", lease.word, name))
