@@ -1,0 +1,54 @@
+"""Groups of agents that are alike: ``social: {count: 20, tags: [rack-a]}`` is social-01 to social-20 (fleet.yaml).
+
+What an agent does not say in its own file comes from its group, and what neither says from the defaults.
+"""
+
+import re
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+MOST = 100_000  # members of one group
+_PLACES = re.compile(r"#+")
+
+Tag = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What agents may have in common; what is left out is not said here.
+
+    Attributes:
+        kind: the folder under templates/kinds.
+        version: of the kind's program.
+        machine: the name of the machine that they live on; left out, a place is found for each.
+        tags: their machine must have all of them.
+        model: the name of the route at the meter.
+    """
+
+    kind: str | UnsetType = UNSET
+    version: str | UnsetType = UNSET
+    machine: str | UnsetType = UNSET
+    tags: tuple[Tag, ...] | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+
+
+class Group(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Agents that are alike (fleet.yaml, ``groups:``).
+
+    Attributes:
+        count: how many there are.
+        names: how they are called: each # is a digit of the member's number; left out, GROUP-##.
+    """
+
+    count: Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+    names: str = ""
+
+    def members(self, group: str) -> list[str]:
+        """Return the names of its members, in order; ``group`` is its own name."""
+        return [member(self.names or f"{group}-##", number) for number in range(1, self.count + 1)]
+
+
+def member(names: str, number: int) -> str:
+    """Return the name of a group's member: its number in the place of the #s, with zeros before it to fill them."""
+    return _PLACES.sub(lambda found: str(number).zfill(len(found[0])), names, count=1)
