@@ -62,6 +62,7 @@ def claim(name: str, at: str, tools: Tools, *, gone: bool) -> None:
     Raises:
         BadInput: there is no such machine or twin, or the place is neither's.
         Unreachable: the other one does not answer, so nothing is known of what runs there.
+        ActionFailed: all that is done, but an agent that was started again is not ready in its time.
     """
     folder, wish = tools.fleet.folder, tools.fleet.wish()
     if name not in wish.machines:
@@ -115,12 +116,15 @@ def _parted(name: str, other: One, tools: Tools, *, same_key: bool) -> None:
 
 
 def _awake(name: str, twin: Twin, tools: Tools) -> None:
-    """Start again what was stopped on the real one when it was taken for the copy."""
-    machine = tools.fleet.wish().machines[name]
-    with held(tools.fleet.open(name, machine), tools.holder) as site:
+    """Start again what was stopped on the real one when it was taken for the copy; wait until it can be asked."""
+    wish = tools.fleet.wish()
+    with held(tools.fleet.open(name, wish.machines[name]), tools.holder) as site:
         for agent in twin.stopped:
             site.guard.start(site.lease, agent)
             tools.listen(Event(kind="done", subject=name, step="twin.started", params={"agent": agent}))
+    for agent in twin.stopped:
+        if agent in wish.agents:  # another one, nobody here can ask
+            tools.fleet.ready(agent, tools.listen)
 
 
 def _target(machine: Machine, tools: Tools) -> Target:

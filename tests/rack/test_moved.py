@@ -10,6 +10,7 @@ import pytest
 
 from tests.rack import engine, network, tinykinds
 from tests.rack.controller import Controller, Typed
+from tests.rack.guard_bench import GUARD
 from tests.rack.machine import Build, Machine
 
 WHAT = "var/lib/clawrack var/lib/docker usr/local/lib/clawrack etc/systemd/system etc/ssh root/.ssh"
@@ -112,6 +113,14 @@ def copied(machine: Machine, other: Machine, folder: Path) -> None:
         one.wait_ready()
 
 
+def killed_in_the_parting(copy: Machine) -> None:
+    """A guard that dies while it makes the copy a machine of its own is told again, by whoever comes next."""
+    taken = copy.run(GUARD, "lease", "somebody", "60").text.removeprefix("token=").split()[0]
+    for died in ("CLAWRACK_FAILPOINT=anew-agents", "CLAWRACK_FAILPOINT=anew-id"):
+        assert copy.run("env", died, GUARD, "anew", taken, "keys", check=False, timeout=60).code in {137, -9}
+    copy.run(GUARD, "release", taken)
+
+
 def test_a_copied_disk_stops_both_and_the_copy_loses_its_agents(
     machine: Machine, other: Machine, controller: Controller, tmp_path: Path
 ) -> None:
@@ -128,6 +137,7 @@ def test_a_copied_disk_stops_both_and_the_copy_loses_its_agents(
     assert machines(controller)[name]["state"] == "silent"
     assert controller.type("machine", "claim", name, "--at", "10.1.2.3", "--yes", "--json").code == 2
     before = other.fingerprint()
+    killed_in_the_parting(other)
     controller.done("machine", "claim", name, "--at", machine.address, "--yes", "--json")
     assert other.sh("cat /var/lib/clawrack/id").text != machine.sh("cat /var/lib/clawrack/id").text
     assert other.fingerprint() != before == machine.fingerprint()
