@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -155,6 +156,13 @@ def tiny_image() -> bytes:
             info.type, info.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(info)
     return out.getvalue()
+
+
+def places(*prefixes: str) -> list[str]:
+    """The places where the guard can be told to die, in the order of its parts; those that begin so."""
+    parts = (part.read_text(encoding="utf-8") for part in sorted(templates.path("machine", "guard.d").iterdir()))
+    found = re.findall(r"^\s*failpoint ([a-z-]+)", "".join(parts), re.MULTILINE)
+    return [place for place in found if place.startswith(prefixes)]
 
 
 class Bench:

@@ -6,22 +6,13 @@ itself, and what has to hold is checked.
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-import templates
-from tests.rack.guard_bench import Bench, Tiny, benches
+from tests.rack.guard_bench import Bench, Tiny, benches, places
 
 KILLED = {137, -9}
-PLACES = [
-    place
-    for part in sorted(templates.path("machine", "guard.d").iterdir())
-    for place in re.findall(r"^\s*failpoint ([a-z-]+)", part.read_text(encoding="utf-8"), re.MULTILINE)
-]
-
-
-def places(*prefixes: str) -> list[str]:
-    return [place for place in PLACES if place.startswith(prefixes)]
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +130,6 @@ def test_a_power_cut_at_the_same_moment_ends_the_same(bench: Bench, old: Tiny, p
     ["trial-create", "trial-noted", "trial-running", "trial-key", "trial-waiting", "revert-stopped", "revert-restored"],
 )
 def test_killed_in_a_first_installation_nothing_runs_or_the_trial_does(bench: Bench, place: str) -> None:
-    assert place in PLACES
     bench.lease()
     new = bench.fresh()
     died = bench.trial("first", new, failpoint=place if place.startswith("trial-") else "")
@@ -191,7 +181,10 @@ def test_killed_while_taking_the_lease_no_token_is_given_twice(bench: Bench, pla
 
 
 def test_every_place_is_visited_by_some_test_of_this_folder() -> None:
-    here = ("stage-", "trial-", "network-", "commit-", "revert-", "restore-", "remove-", "stop-", "lease-")
-    elsewhere = ("install-", "uninstall-", "meter-")  # test_guard_uninstall.py, test_guard_meter.py
-    assert [place for place in PLACES if not place.startswith(here + elsewhere)] == []
-    assert len(PLACES) == len(set(PLACES))
+    """A test names the place, or visits every `places` of its prefix; and each sees that the guard was killed there."""
+    tests = "".join(file.read_text(encoding="utf-8") for file in sorted(Path(__file__).parent.glob("test_*.py")))
+    swept = tuple(re.findall(r'"([a-z]+-)"', " ".join(re.findall(r"\bplaces\(([^)]*)\)", tests))))
+    named = {*re.findall(r"FAILPOINT=([a-z-]+)", tests), *re.findall(r'failpoint="([a-z-]+)"', tests)}
+    every = places("")
+    assert [place for place in every if place not in named and not place.startswith(swept)] == []
+    assert len(every) == len({*every})

@@ -5,20 +5,13 @@ What stands in for it here is the tiny agent: the guard knows nothing of what a 
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 
 import pytest
 
-import templates
-from tests.rack.guard_bench import KEY_HASH, Bench, Said, Tiny, benches, packed, until
+from tests.rack.guard_bench import KEY_HASH, Bench, Said, Tiny, benches, packed, places, until
 
 KILLED = {137, -9}
-PLACES = re.findall(
-    r"^\s*failpoint (meter-[a-z-]+)",
-    templates.path("machine", "guard.d", "60-meter.sh").read_text(encoding="utf-8"),
-    re.MULTILINE,
-)
 PRACTICE = b'{"version": 1, "routes": {"practice": {"kind": "practice"}}, "caps": {}}'
 
 
@@ -129,7 +122,7 @@ def test_replaced_the_meter_keeps_its_ledger_and_is_never_two(bench: Bench) -> N
     until(lambda: bench.guard("usage").out.strip() == str(starts + 1), 20, "the ledger goes on")
 
 
-@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("where", places("meter-"))
 def test_killed_while_replacing_the_meter_the_replacement_is_finished(bench: Bench, where: str) -> None:
     old = bench.look()["meter.release"]
     new = bench.fresh()

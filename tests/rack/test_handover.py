@@ -3,6 +3,7 @@
 The tests share one machine and follow each other, as its first days with its owner would.
 """
 
+import hashlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import pytest
 
 from fleet.base import places
 from fleet.base.cells import width
+from installer.handover import owner
 from tests.rack import tinykinds
 from tests.rack.controller import Controller
+from tests.rack.guard_bench import packed
 from tests.rack.machine import Build, Machine, Result, User
 
 # Put together here, so that a search of the device does not find them in this file: the device has the checkout.
@@ -82,7 +85,7 @@ def opens(machine: Machine, controller: Controller, user: str = "ana", password:
         return True
 
 
-def owner(machine: Machine, *words: str, lang: str = "en_US.UTF-8") -> Result:
+def on_device(machine: Machine, *words: str, lang: str = "en_US.UTF-8") -> Result:
     """What the owner types on the device, by their own login."""
     as_owner = ("runuser", "-u", "ana", "--", "env", "-u", "LC_ALL", "TERM=xterm", f"LANG={lang}")
     return machine.run(*as_owner, "clawrack-agent", *words, check=False, timeout=120)
@@ -99,9 +102,16 @@ def test_what_breaks_off_before_the_key_goes_leaves_full_access_and_says_so(
     held = controller.type(*words, "--way", "rotate", "--password-stdin", stdin=f"{OLD}\n{NEW}\n")
     assert held.code == 3, held
     ours = machine.sh(f"grep clawrack- {FILE}").out
-    died = ("env", "CLAWRACK_FAILPOINT=handover", GUARD, "handover", taken, "ana", "key")
-    assert machine.run(*died, stdin=ours, check=False).code in {137, -9}
-    assert opens(machine, controller)
+    command = packed({file: text.encode() for file, text in owner.files("en").items()})
+    brought = (GUARD, "owner", taken, hashlib.sha256(command).hexdigest())
+    for died, stdin in (
+        (("env", "CLAWRACK_FAILPOINT=owner-texts", *brought), command),
+        (("env", "CLAWRACK_FAILPOINT=password", GUARD, "password", taken, "ana"), f"{NEW}\n".encode()),
+        (("env", "CLAWRACK_FAILPOINT=handover", GUARD, "handover", taken, "ana", "key"), ours),
+    ):
+        assert machine.run(*died, stdin=stdin, check=False).code in {137, -9}, died
+        assert opens(machine, controller), died
+    assert opens(machine, controller, password=OLD)
     assert "lease.left=0" in machine.run(GUARD, "look").text
     machine.sh("mount --bind /home/ana/.ssh /home/ana/.ssh; mount -o remount,ro,bind /home/ana/.ssh")
     half = controller.type(*words, "--way", "rotate", "--password-stdin", stdin=f"{OLD}\n{NEW}\n")
@@ -175,19 +185,19 @@ def test_nothing_of_the_machine_stays_on_the_controller_and_no_password_anywhere
 
 
 def test_the_owner_asks_stops_and_starts_with_the_command_on_the_device(machine: Machine) -> None:
-    assert f"{AGENT} runs" in owner(machine).text
-    asked = owner(machine, "ask", "Who are you?")
+    assert f"{AGENT} runs" in on_device(machine).text
+    asked = on_device(machine, "ask", "Who are you?")
     assert (asked.code, "practice" in asked.text) == (0, True), asked
-    assert "练习" in owner(machine, "ask", AGENT, "你好 你是谁").text
-    assert "已停下" in owner(machine, "stop", lang="zh_CN.UTF-8").text
-    assert "is stopped" in owner(machine, "status", lang="C").text  # the language of the hand-over
-    refused = owner(machine, "ask", "hello")
+    assert "练习" in on_device(machine, "ask", AGENT, "你好 你是谁").text
+    assert "已停下" in on_device(machine, "stop", lang="zh_CN.UTF-8").text
+    assert "is stopped" in on_device(machine, "status", lang="C").text  # the language of the hand-over
+    refused = on_device(machine, "ask", "hello")
     assert (refused.code, refused.text) == (5, "")
-    assert owner(machine, "start").code == 0
-    assert "already" in owner(machine, "start").text
-    assert AGENT in owner(machine, "usage").text
-    assert owner(machine, "stop", "nobody").code == 2
-    assert owner(machine, "remove").code == 2  # nobody can be asked, and nobody said what becomes of the data
+    assert on_device(machine, "start").code == 0
+    assert "already" in on_device(machine, "start").text
+    assert AGENT in on_device(machine, "usage").text
+    assert on_device(machine, "stop", "nobody").code == 2
+    assert on_device(machine, "remove").code == 2  # nobody can be asked, and nobody said what becomes of the data
     assert "lease.left=0" in machine.run(GUARD, "look").text
 
 
@@ -240,11 +250,11 @@ def test_clawrack_on_the_device_itself_takes_over_what_runs_there(machine: Machi
     taken = machine.run(*there, *words, timeout=200, check=False)
     assert taken.code == 0, (taken.text, taken.err)
     assert before == machine.run(*life).text
-    assert owner(machine, "ask", "still there?").code == 0
+    assert on_device(machine, "ask", "still there?").code == 0
 
 
 def test_the_owner_removes_it_all_and_the_command_goes_with_it(machine: Machine) -> None:
-    removed = owner(machine, "remove", "--erase", "--yes", lang="zh_CN.UTF-8")
+    removed = on_device(machine, "remove", "--erase", "--yes", lang="zh_CN.UTF-8")
     assert (removed.code, "已移除" in removed.text) == (0, True), removed
     left = "ls -d /var/lib/clawrack /usr/local/lib/clawrack /usr/local/bin/clawrack-agent /etc/sudoers.d/*clawrack-*"
     assert machine.sh(f"{left} 2>/dev/null || true").text == ""

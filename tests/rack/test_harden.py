@@ -1,12 +1,10 @@
 """Password logins switched off on real machines: nobody is locked out, whatever somebody else wrote, or who dies."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import templates
 from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.secret import Secret
 from fleet.machine import keys
@@ -17,7 +15,7 @@ from fleet.machine.login import KeyLogin, PasswordLogin
 from fleet.machine.ssh import SshPort
 from fleet.machine.target import Target
 from fleet.site import Site, held
-from tests.rack.guard_bench import GUARD, TREE, until
+from tests.rack.guard_bench import GUARD, TREE, places, until
 from tests.rack.guard_bench import tree as guard_tree
 from tests.rack.machine import Build, Machine, User
 
@@ -143,17 +141,11 @@ def test_a_controller_that_dies_before_it_has_proven_itself_leaves_a_machine_tha
     assert "Its time was over" in str(late.value)
 
 
-PLACES = re.findall(
-    r"^\s*failpoint (harden-[a-z-]+)", (templates.path("machine", "guard.d") / "96-harden.sh").read_text(), re.MULTILINE
-)
-
-
 def test_a_guard_that_dies_anywhere_leaves_what_can_be_gone_on_with_and_taken_back(sshd: Sshd, site: Site) -> None:
     before, port = sshd.files(), port_of(site)
     way = port.run(("printenv", "SSH_CONNECTION")).out.decode().split()
     arm = ("harden", site.lease.word, "arm", "root", way[0], way[2], way[3], sshd.key.public.split()[1], "60")
-    assert len(PLACES) == 6
-    for place in PLACES:
+    for place in places("harden-"):
         dying = ("env", f"CLAWRACK_FAILPOINT={place}", GUARD)
         for words in (arm, ("harden", site.lease.word, "commit"), ("soften", "now", site.lease.word)):
             if sshd.machine.run(*dying, *words, check=False).code in {137, -9}:
