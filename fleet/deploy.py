@@ -3,20 +3,21 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
-from fleet import gate, meter
-from fleet.actions import Deploy
+from fleet import gate, meter, talk
+from fleet.actions import Deploy, Rollback
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed, Refused
+from fleet.base.words import say
 from fleet.gate import Door, Who
 from fleet.kinds import Kind
 from fleet.machine import containers
 from fleet.machine.guard import Guard, spec
 from fleet.machine.port import Port
-from fleet.model import Target
+from fleet.model import PRACTICE, Target
 from fleet.site import Site
 
 GRACE = 120  # seconds beyond the gate's own time before the machine takes an uncommitted trial back by itself
@@ -24,42 +25,116 @@ RUNNING = frozenset({"running", "restarting", "created"})
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """What the gate asks for, where it is not what the kind says.
+
+    Attributes:
+        within: seconds in which the agent must have become well.
+        healthy: seconds for which it must stay so.
+        message: the way of a message that it must answer too; ``none`` for no message.
+        put_back: whether an agent that does not pass is put back at once; else it stays for a person to look at, until
+            its machine takes it back.
+        keep: how many releases before it stay on its machine with their states; None for as many as there are told.
+    """
+
+    within: int
+    healthy: int
+    message: Literal["none", "practice", "own"] = "none"
+    put_back: bool = True
+    keep: int | None = None
+
+
+@dataclass(frozen=True)
 class Order:
-    """What to deploy."""
+    """What to deploy; without ``bounds`` the gate asks for what its kind says."""
 
     action: Deploy
     target: Target
     who: Who
+    bounds: Bounds | None = None
+
+    @property
+    def gate(self) -> Bounds:
+        """What the gate asks for."""
+        probes = self.who.kind.probes
+        return self.bounds or Bounds(probes.startup_timeout, probes.min_healthy_time)
 
 
 def deploy(site: Site, order: Order) -> None:
-    """Bring the agent to its release.
+    """Bring the agent to its release; one that was stopped on purpose is stopped again afterwards.
 
     Raises:
         ActionFailed: the gate stayed closed, or the machine said no; what was before is back.
-        Refused: the lease is not ours any more, or the commit came late.
+        Refused: the agent is not what the plan saw, or the lease is not ours any more.
         Unreachable: the wire was cut; the machine takes the trial back by itself unless it was committed.
     """
-    name, kind = order.who.name, order.who.kind
-    held_back = 0
+    name, held_back, stopped = order.who.name, 0, False
     if not order.action.resumes:
-        known = _secrets(site, name, kind)
-        site.guard.stage(site.lease, name, order.action.release, files_of(order, known))
-        seconds = kind.probes.startup_timeout + GRACE
-        said = site.guard.trial(site.lease, name, order.action.release, seconds)
-        held_back = int(said.get("wait", "0"))
+        stopped = check_as_planned(site.guard, order.action).get(f"agent.{name}.stopped") == "1"
+        held_back = _tried(site, order)
     try:
-        wait(site.port, site.guard, order.who, held_back, kind.probes.min_healthy_time)
+        _pass(site, order, held_back)
     except (ActionFailed, Refused):
-        site.guard.revert(site.lease, name)
+        if order.gate.put_back:
+            site.guard.revert(site.lease, name)
         raise
-    site.guard.commit(site.lease, name, order.action.release)
+    if stopped:
+        site.guard.stop(site.lease, name)
 
 
-def wait(port: Port, guard: Guard, who: Who, held_back: int = 0, healthy: int = 0) -> None:
+def _tried(site: Site, order: Order) -> int:
+    """Start the release on trial; return the seconds that its machine waits before."""
+    name, release = order.who.name, order.action.release
+    known = _secrets(site, name, order.who.kind)
+    site.guard.stage(site.lease, name, release, files_of(order, known))
+    gate = order.gate
+    said = site.guard.trial(site.lease, name, release, gate.within + gate.healthy + GRACE)
+    return int(said.get("wait", "0"))
+
+
+def check_as_planned(guard: Guard, action: Deploy | Rollback) -> dict[str, str]:
+    """See that the agent is still what the plan saw; return all that its machine says.
+
+    Raises:
+        Refused: another release runs, or another one is on trial.
+    """
+    told = dict(guard.look())
+    found = told.get(f"agent.{action.agent}.release", "")
+    trial = told.get(f"agent.{action.agent}.trial", "")
+    if found != action.replaces or trial not in {"", action.release}:
+        where = f"{guard.port.name}/{action.agent}"
+        raise Refused("plan.stale", where=where, agent=action.agent, found=trial or found or "—")
+    return told
+
+
+def _pass(site: Site, order: Order, held_back: int) -> None:
+    name, gate = order.who.name, order.gate
+    wait(site.port, site.guard, order.who, held_back, gate)
+    if gate.message != "none":
+        message(site, order.who, gate.message)
+    try:
+        site.guard.commit(site.lease, name, order.action.release, gate.keep)
+    except Refused as error:
+        raise ActionFailed("gate.late", where=f"{site.name}/{name}", agent=name, reason=error.part("what")) from error
+
+
+def message(site: Site, who: Who, way: str) -> None:
+    """Have the agent answer one message, in a session of its own; ``practice`` costs nothing.
+
+    Raises:
+        ActionFailed: it gives no answer.
+    """
+    if way == "practice":
+        site.guard.once(site.lease, who.name, PRACTICE)
+    found = door(site.port, who.name, who.kind, secrets_of(site.guard, who.name, who.kind))
+    talk.ask(site.port, found, who, say("setup.hello"))
+
+
+def wait(port: Port, guard: Guard, who: Who, held_back: int = 0, gated: Bounds | None = None) -> None:
     """Wait until the agent passes the gate: its kind's probes, and the list of models at its meter.
 
-    ``held_back`` are the seconds that the machine waits before it starts it; ``healthy`` those that it must stay well.
+    ``held_back`` are the seconds that the machine waits before it starts it; without bounds its kind's time counts,
+    and one good answer is enough.
 
     Raises:
         ActionFailed: it does not, in its time.
@@ -68,12 +143,13 @@ def wait(port: Port, guard: Guard, who: Who, held_back: int = 0, healthy: int = 
     name, kind = who.name, who.kind
     known = secrets_of(guard, name, kind)
     key = next((known[value] for value, source in kind.secrets.values.items() if source == "meter"), "")
+    gated = gated or Bounds(kind.probes.startup_timeout, 0)
 
     def complaint(found: Door) -> str:
         return gate.check(port, found, kind, who.version) or (meter.complaint(port, name, key) if key else "")
 
     where = f"{port.name}/{name}"
-    gate.wait(where, lambda: door(port, name, kind, known), complaint, kind.probes.startup_timeout + held_back, healthy)
+    gate.wait(where, lambda: door(port, name, kind, known), complaint, gated.within + held_back, gated.healthy)
 
 
 def door(port: Port, name: str, kind: Kind, known: dict[str, str]) -> Door:
@@ -89,7 +165,8 @@ def door(port: Port, name: str, kind: Kind, known: dict[str, str]) -> Door:
         return _between(port, name, int(seen["State"]["ExitCode"]), Door("", kind.cage.port, known))
     networks = cast("dict[str, Any]", seen["NetworkSettings"]["Networks"] or {})
     address = str(networks.get(f"clawrack-{name}", {}).get("IPAddress", ""))
-    return Door(address, kind.cage.port, known)
+    life = f"{seen['Id']} {seen['State'].get('StartedAt', '')}"
+    return Door(address, kind.cage.port, known, life)
 
 
 def _between(port: Port, name: str, code: int, waiting: Door) -> Door:

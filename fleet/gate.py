@@ -25,11 +25,19 @@ class Who(msgspec.Struct, frozen=True):
 
 
 class Door(msgspec.Struct, frozen=True):
-    """Where an agent answers: its container's address and port, and its secrets by name, as its machine holds them."""
+    """Where an agent answers.
+
+    Attributes:
+        address: its container's; empty while it has none.
+        port: of the container.
+        secrets: by name, as its machine holds them.
+        life: of its container, from a start to an end: another one is another text; empty while it does not run.
+    """
 
     address: str
     port: int
     secrets: dict[str, str]
+    life: str = ""
 
     def headers(self, auth: str | None) -> dict[str, str]:
         """Return the headers that prove who asks."""
@@ -41,7 +49,7 @@ class Door(msgspec.Struct, frozen=True):
 
 
 def wait(where: str, find: Callable[[], Door], check: Callable[[Door], str], seconds: float, healthy: float) -> None:
-    """Wait until there has been nothing to complain about for a while.
+    """Wait until there has been nothing to complain about for a while, in one life of the agent's container.
 
     Args:
         where: the machine and the agent, for messages.
@@ -51,13 +59,19 @@ def wait(where: str, find: Callable[[], Door], check: Callable[[Door], str], sec
         healthy: seconds without a complaint; 0 where one good answer is enough.
 
     Raises:
-        ActionFailed: the time is over (the last complaint is the reason), or the agent ended.
+        ActionFailed: the time is over (the last complaint is the reason), or the agent ended, also where it was well
+            before and its supervisor starts it again.
         Unreachable: the machine does not answer any more.
     """
     deadline = time.monotonic() + seconds
-    well_since: float | None = None
+    agent = where.rpartition("/")[2]
+    well_since, life = None, ""
     while True:
         door = find()
+        if well_since is not None and door.life != life:
+            lasted = round(time.monotonic() - well_since)
+            raise ActionFailed("gate.died", where=where, agent=agent, seconds=lasted, healthy=round(healthy))
+        life = door.life
         reason = check(door) if door.address else "no address yet"
         now = time.monotonic()
         if reason:
@@ -65,7 +79,6 @@ def wait(where: str, find: Callable[[], Door], check: Callable[[Door], str], sec
         elif now - (well_since := well_since or now) >= healthy:
             return
         if reason and now > deadline:
-            agent = where.rpartition("/")[2]
             raise ActionFailed("gate.closed", where=where, agent=agent, seconds=round(seconds), reason=reason)
         time.sleep(PAUSE)
 
