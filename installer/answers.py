@@ -23,7 +23,7 @@ KIND = "openclaw"
 _LONGEST = 1024  # characters of a password
 _PATHS = frozenset({"key", "bundle"})
 _SECRETS = frozenset({"password", "jump_password", "api_key"})
-_SWITCHES = frozenset({"accept_new_host_key", "yes", "plan", "moved", "harden"})
+_SWITCHES = frozenset({"accept_new_host_key", "yes", "plan", "moved", "harden", "no_agent"})
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +31,9 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         machine: ``user@address:port``, or ``here``.
+        machine_name: what the fleet calls the machine; made from its address where nobody says.
+        tags: of the machine, comma separated; agents are placed by them.
+        no_agent: the machine alone is made ready.
         name: of the agent.
         kind: of the agent.
         key: a private key that opens the machine, where it is not ours.
@@ -57,6 +60,9 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     machine: str = ""
+    machine_name: str = ""
+    tags: str = ""
+    no_agent: bool = False
     name: str = ""
     kind: str = KIND
     key: Path | None = None
@@ -111,6 +117,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One machine of an answers file; what stands beside ``machines`` counts for each that does not say otherwise."""
 
     machine: str = ""
+    machine_name: str = ""
+    tags: str = ""
+    no_agent: bool = False
     name: str = ""
     kind: str = ""
     key: str = ""

@@ -117,6 +117,8 @@ class Lead:
     def _script(self) -> Looked:
         typed = self._machine()
         there, facts = self._meet(typed)
+        if self._answers.no_agent:
+            return self._alone(there, facts, typed)
         agent = self._usual_name(there.name)
         looked = Looked(there, facts, agent, new=self._new(agent))
         self._fits(there, facts, new=looked.new)
@@ -126,6 +128,16 @@ class Lead:
         looked = replace(looked, key=self._chooser.choose(there.name, there.port, new=looked.new))
         while looked.new and not (self._answers.yes or self._answers.plan) and not self._agreed(looked, typed):
             looked = self._renamed(looked)
+        return looked
+
+    def _alone(self, there: Reached, facts: Facts, typed: str) -> Looked:
+        """Judge a machine that gets no agent now; what it needs is that of one, for that is what it is for."""
+        new = there.name not in self._tools.fleet.wish().machines
+        self._fits(there, facts, new=new)
+        looked = Looked(there, facts, agent="", new=False)
+        looked = replace(looked, firewall=self._firewall(replace(looked, new=new)))
+        if new and not (self._answers.yes or self._answers.plan):
+            self._agreed(looked, typed)
         return looked
 
     def _machine(self) -> str:
@@ -259,9 +271,8 @@ class Lead:
             "typed": typed,
         }
         if self._asks.silent:
-            raise Refused(
-                "question.nobody", question=say("wizard.go", **params), command=say("wizard.go.instead", **params)
-            )
+            instead = "add.instead" if self._answers.no_agent else "wizard.go.instead"
+            raise Refused("question.nobody", question=say("wizard.go", **params), command=say(instead, **params))
         options = tuple(Option(value, say(f"wizard.go.{value}")) for value in self._ways())
         answer = self._asks.ask(
             Question(id="go", form="choice", default="yes", options=options, params=params, page=tuple(said))
@@ -274,7 +285,8 @@ class Lead:
 
     def _ways(self) -> tuple[str, ...]:
         """Return the answers to the review page; a name that was told on the line is not asked for again."""
-        return ("yes", "back", "no") if self._answers.name else ("yes", "name", "back", "no")
+        named = self._answers.name or self._answers.no_agent
+        return ("yes", "back", "no") if named else ("yes", "name", "back", "no")
 
     def _foretell(self, looked: Looked, listen: Listener) -> None:
         there, wish = looked.there, self._tools.fleet.wish()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fleet.base.errors import Refused
 from fleet.base.event import Listener
 from fleet.base.names import machine_name
 from fleet.base.secret import Secret
@@ -168,7 +169,12 @@ def reach(answers: Answers, asks: Interview, wish: Wish, identity: Identity) -> 
     passed = _passed(hops, AtGate(answers, asks), identity, None if answers.jump_password else theirs)
     target = replace(typed, via=via(hops), gate=Through(passed[-1].port_by_ssh) if passed else None)
     visit = Visit(
-        _name(target, wish, identity.pins), target, identity.key, identity.pins, theirs, at=_asker(identity, passed)
+        _name(target, wish, identity.pins, answers.machine_name),
+        target,
+        identity.key,
+        identity.pins,
+        theirs,
+        at=_asker(identity, passed),
     )
     met = meet(visit, person)
     machine = Machine(address=target.address, port=target.port, user=target.user, jump=target.via)
@@ -223,14 +229,22 @@ def _here(person: Person, wish: Wish) -> Reached:
     return Reached(name, Machine(address=HERE), port, lambda _: port)
 
 
-def _name(target: Target, wish: Wish, pins: Pins) -> str:
-    """Return the machine's name: by its place, else by its host key where it moved, else made from its address."""
+def _name(target: Target, wish: Wish, pins: Pins, told: str) -> str:
+    """Return the machine's name: by its place, else by its host key where it moved, else as told or by its address.
+
+    Raises:
+        Refused: the name that was told is another machine's.
+    """
     for name, machine in wish.machines.items():
         if (machine.address, machine.port, machine.jump) == (target.address, target.port, target.via):
             return name
     verdict = pins.judge("", target, hostkey.fetch(target))
     if isinstance(verdict, Moved | Twice) and not verdict.name.startswith("via "):
         return verdict.name  # of the fleet, or of a setup that was cut off before it was written down
+    if told in wish.machines:
+        raise Refused("add.name_taken", where=told, machine=told, other=wish.machines[told].address)
+    if told:
+        return machine_name(told)
     plain = re.sub(r"[^a-z0-9]+", "-", target.address.lower()).strip("-")[: _USUAL_LONGEST - 6] or "machine"
     taken = {*wish.machines}
     return machine_name(next(n for n in (plain, *(f"{plain}-{k}" for k in range(2, 1000))) if n not in taken))

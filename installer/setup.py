@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
@@ -16,13 +16,14 @@ from fleet import load, observe
 from fleet.base.errors import ClawrackError, Refused, Unreachable
 from fleet.base.event import Event, Listener
 from fleet.base.event import Kind as EventKind
-from fleet.base.names import agent_name
+from fleet.base.names import agent_name, machine_name, machine_tag
 from fleet.base.words import say
 from fleet.kinds import kind
 from fleet.meter import outdated
-from fleet.model import Agent, Wish, free_page
+from fleet.model import Agent, Machine, Wish, free_page
 from fleet.views import KeyView
 from installer import again
+from installer.add import Added, strays_of
 from installer.answers import Answers
 from installer.detect import detect
 from installer.detect.doubts import said
@@ -47,14 +48,27 @@ def setup(answers: Answers, tools: Tools, listen: Listener, asks: Interview) -> 
         ClawrackError: what stopped it; running it again carries on.
     """
     kind(answers.kind)  # a mistyped kind or name is told before anything is touched
-    if answers.name:
-        agent_name(answers.name)
+    check_names(answers)
     lead = Lead(answers, tools, listen, asks)
     looked = lead.whole()
     if answers.plan:
         lead.foretold(looked, listen)
         return None
     return carry_out(answers, tools, listen, looked)
+
+
+def check_names(answers: Answers) -> None:
+    """See that what a person calls things can be a name.
+
+    Raises:
+        BadInput: it cannot.
+    """
+    if answers.name:
+        agent_name(answers.name)
+    if answers.machine_name:
+        machine_name(answers.machine_name)
+    for tag in filter(None, answers.tags.split(",")):
+        machine_tag(tag.strip())
 
 
 def carry_out(answers: Answers, tools: Tools, listen: Listener, looked: Looked) -> Receipt:
@@ -64,6 +78,30 @@ def carry_out(answers: Answers, tools: Tools, listen: Listener, looked: Looked) 
         ClawrackError: what stopped it; running it again carries on.
     """
     return _Run(answers, tools, listen).carried_out(looked)
+
+
+def add(answers: Answers, tools: Tools, listen: Listener, asks: Interview) -> Added | None:
+    """Make a machine ready without an agent; None where only a plan was asked for.
+
+    Raises:
+        ClawrackError: what stopped it; running it again carries on.
+    """
+    check_names(answers)
+    lead = Lead(answers, tools, listen, asks)
+    looked = lead.whole()
+    if answers.plan:
+        lead.foretold(looked, listen)
+        return None
+    return make_ready(answers, tools, listen, looked)
+
+
+def make_ready(answers: Answers, tools: Tools, listen: Listener, looked: Looked) -> Added:
+    """Do what a lead led to, where the machine alone is wanted.
+
+    Raises:
+        ClawrackError: what stopped it; running it again carries on.
+    """
+    return _Run(answers, tools, listen).added(looked)
 
 
 @dataclass(frozen=True)
@@ -84,6 +122,18 @@ class _Run:
         if self.answers.harden:
             self.hardened(receipt.machine)
         return receipt
+
+    def added(self, looked: Looked) -> Added:
+        """Make the machine ready, and nothing more."""
+        brought = self.brought(looked)
+        looked = self.stayed(looked)
+        changed = bool(self.prepared(looked.there, looked, brought))
+        there, known = looked.there, self.tools.fleet.wish()
+        changed |= self._write_machine(there, looked.facts)
+        if self.answers.harden:
+            self.hardened(there.name)
+        strays = strays_of(there.port, set(known.agents))
+        return Added(machine=there.name, address=there.machine.address, changed=changed, strays=strays)
 
     def hardened(self, machine: str) -> None:
         """Switch password logins off; where the machine's maker owns sshd, a person is told where to click."""
@@ -133,7 +183,8 @@ class _Run:
             load.save_agent(self.tools.fleet.folder, agent, made)
         return part(self.tools.fleet.wish(), there.name)
 
-    def _write_machine(self, there: Reached, facts: Facts) -> None:
+    def _write_machine(self, there: Reached, facts: Facts) -> bool:
+        """Write the machine's file; whether it had to be."""
         machines = self.tools.fleet.wish().machines
         seen, before = observe.look(there.port), machines.get(there.name)
         twin = next((name for name, m in machines.items() if m.id == seen.id and name != there.name), "")
@@ -144,9 +195,15 @@ class _Run:
             meter, ref = self.tools.image(there.port, "meter", self.source("build"), self.listen)
         found = {"id": seen.id, "architecture": seen.architecture, "meter": meter, "meter_ref": ref}
         kept = again.kept(facts) or (before.hardware_ids if before else ())
-        machine = structs.replace(there.machine, **found, **said(facts), hardware_ids=kept)
+        machine = structs.replace(there.machine, **found, **said(facts), hardware_ids=kept, **self._marks(before))
         if machine != before:
             load.save_machine(self.tools.fleet.folder, there.name, machine)
+        return machine != before
+
+    def _marks(self, before: Machine | None) -> dict[str, Any]:
+        """Return what a person marked the machine with: the tags that are told, else those it had."""
+        told = tuple(tag.strip() for tag in self.answers.tags.split(",") if tag.strip())
+        return {"tags": told or (before.tags if before else ()), "drained": bool(before and before.drained)}
 
     def deployed(self, wish: Wish, agent: str, *, changed: bool) -> Receipt:
         """Bring the machine to its wish; a fresh agent is said hello to, another one is only looked at."""

@@ -21,7 +21,7 @@ from fleet.machine.many import many
 from installer.answers import Answers
 from installer.lead import Lead, Looked, Tools
 from installer.receipt.form import Receipt
-from installer.setup import carry_out
+from installer.setup import carry_out, make_ready
 from installer.wizard.interview import Interview
 
 MOST_FAILURES = 2
@@ -155,7 +155,9 @@ def _turn(turn: Turn, tools: Tools, listen: Listener) -> Result:
     _, answers, looked = turn
     begun = time.monotonic()
     try:
-        receipt = carry_out(answers, tools, listen, looked)
+        receipt = None if answers.no_agent else carry_out(answers, tools, listen, looked)
+        if answers.no_agent:
+            make_ready(answers, tools, listen, looked)
     except ClawrackError as error:
         why, seconds = str(error), time.monotonic() - begun
         listen(Event(kind="failed", subject=looked.there.name, step="several.failed", params={"why": why}))

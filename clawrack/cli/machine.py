@@ -3,12 +3,14 @@
 import shlex
 from collections.abc import Sequence
 from functools import partial
+from os import environ
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clawrack.cli import handing, leaving, shell, show
-from clawrack.cli.asking import sure
+from clawrack.cli.asking import piped_secret, sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
 from clawrack.cli.shell import Command, Listing
@@ -51,6 +53,33 @@ def show_(name: Name, *, json: Json = False) -> None:
         show.as_json("machine", machine)
     else:
         show.details(machine, here())
+
+
+@app.command(cls=Verb)
+def add(  # noqa: PLR0913 - a machine is reached in several ways
+    address: Annotated[str, typer.Argument(metavar="USER@ADDRESS[:PORT]")],
+    *,
+    name: Annotated[str, typer.Option("--name", metavar="NAME")] = "",
+    tags: Annotated[str, typer.Option("--tags", metavar="TAG,…")] = "",
+    key: Annotated[Path | None, typer.Option("--key", metavar="FILE")] = None,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin")] = False,
+    fingerprint: Annotated[str, typer.Option("--fingerprint", metavar="SHA256:…")] = "",
+    accept_new_host_key: Annotated[bool, typer.Option("--accept-new-host-key")] = False,
+    jump: Annotated[str, typer.Option("--jump", metavar="USER@ADDRESS[:PORT]")] = "",
+    yes: Yes = False,
+    plan: Annotated[bool, typer.Option("--plan")] = False,
+    json: Json = False,
+) -> None:
+    """Make a machine ready, without an agent."""
+    from clawrack.cli import setup  # noqa: PLC0415 - only this verb needs the installer
+    from installer.answers import gather  # noqa: PLC0415 - likewise
+
+    flags = {
+        "machine": address, "machine_name": name, "tags": tags, "no_agent": True, "key": key,
+        "fingerprint": fingerprint, "accept_new_host_key": accept_new_host_key, "jump": jump, "yes": yes, "plan": plan,
+        "password": piped_secret() if password_stdin else None,
+    }  # fmt: skip
+    setup.run([gather(flags, environ, {})], as_json=json)
 
 
 @app.command("shell", cls=Listing)

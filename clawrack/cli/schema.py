@@ -31,6 +31,7 @@ from fleet.logs import LogLine
 from fleet.schema import Schema, bare, document
 from fleet.talk import Answer
 from fleet.views import AgentView, KeyView, MachineView, PageView, Result, Status, UsageRow
+from installer.add import Added
 from installer.booth.sheet import Sheet
 from installer.booth.view import TicketView
 from installer.cloudinit import Made
@@ -55,7 +56,7 @@ class Printed(msgspec.Struct, frozen=True):
 
 CHANGE = {"event": Event, "result": Result}
 COMMANDS: dict[str, dict[str, Any]] = {
-    "setup": {"event": Event, "receipt": Receipt | None, "setups": list[Setup]},
+    "setup": {"event": Event, "receipt": Receipt | None, "setups": list[Setup], "added": Added | None},
     "booth bundle": {"event": Event, "offline_bundle": Held},
     "booth desk": {"ticket": TicketView, "sheet": Sheet},
     "booth list": {"tickets": list[TicketView]},
@@ -71,6 +72,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "agent stop": CHANGE,
     "agent restart": CHANGE,
     "agent remove": CHANGE,
+    "machine add": {"event": Event, "added": Added | None},
     "machine list": {"machines": list[MachineView]},
     "machine show": {"machine": MachineView},
     "machine shell": {"shell": ShellRan},

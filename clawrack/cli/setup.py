@@ -29,6 +29,9 @@ NEXT = ("talk", "stop", "remove", "leave")
 def setup(  # noqa: PLR0913 - every question of the setup has its option
     *,
     machine: Annotated[str, typer.Option("--machine", metavar="USER@ADDRESS[:PORT]")] = "",
+    machine_name: Annotated[str, typer.Option("--machine-name", metavar="NAME")] = "",
+    tags: Annotated[str, typer.Option("--tags", metavar="TAG,…")] = "",
+    no_agent: Annotated[bool, typer.Option("--no-agent")] = False,
     name: Annotated[str, typer.Option("--name", metavar="AGENT")] = "",
     kind: Annotated[str, typer.Option("--kind", metavar="KIND")] = "",
     yes: Yes = False,
@@ -57,7 +60,8 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
 ) -> None:
     """Prepare a machine and start an agent on it."""
     flags = {
-        "machine": machine, "name": name, "kind": kind, "yes": yes, "key": key, "fingerprint": fingerprint,
+        "machine": machine, "machine_name": machine_name, "tags": tags, "no_agent": no_agent,
+        "name": name, "kind": kind, "yes": yes, "key": key, "fingerprint": fingerprint,
         "accept_new_host_key": accept_new_host_key, "image_source": image_source, "plan": plan,
         "firewall": firewall,
         "bundle": bundle, "os": os, "hardware": hardware,
@@ -67,13 +71,35 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
         "jump_fingerprint": jump_fingerprint, "moved": moved, "harden": harden,
         "api_key": secret_of(api_key_file, "--api-key-file") if api_key_file else None,
     }  # fmt: skip
-    told = [gather(flags, environ, of_one) for of_one in (from_file(answers) if answers else [{}])]
+    run([gather(flags, environ, of_one) for of_one in (from_file(answers) if answers else [{}])], resume, as_json=json)
+
+
+def run(told: list[Answers], resume: bool = False, *, as_json: bool) -> None:
+    """Set up what the answers say, one machine or many."""
     for secret in ("password", "jump_password", "api_key"):
         environ.pop(variable(secret), None)  # no program that we start needs it
     if len(told) > 1:
-        _several(told, as_json=json)
+        _several(told, as_json=as_json)
+    elif told[0].no_agent:
+        _alone(told[0], as_json=as_json)
     else:
-        _one(told[0], resume=resume, as_json=json)
+        _one(told[0], resume=resume, as_json=as_json)
+
+
+def _alone(answers: Answers, *, as_json: bool) -> None:
+    """Make a machine ready, without an agent."""
+    from clawrack import wire  # noqa: PLC0415 - see _one
+
+    with listening(as_json=as_json) as listener:
+        added = wire.add_machine(answers, listener, Interview(None if answers.yes or as_json else face()))
+    if as_json:
+        show.as_json("added", added)
+    elif added is None:
+        here().line(say("setup.only_planned"))
+    else:
+        here().paragraphs(say("add.ready" if added.changed else "add.already", machine=added.machine))
+        if added.strays:
+            here().paragraphs(say("add.strays", machine=added.machine, agents=", ".join(added.strays)))
 
 
 def _one(answers: Answers, *, resume: bool, as_json: bool) -> None:

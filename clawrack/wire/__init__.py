@@ -7,12 +7,13 @@ from clawrack.wire.booth import booth, booth_keep, booth_tools
 from clawrack.wire.fleet import open_fleet
 from clawrack.wire.identity import controller, controller_key, pins
 from clawrack.wire.images import image_cache
-from clawrack.wire.installing import draft, look_at, probed, setup, setup_several
+from clawrack.wire.installing import add_machine, draft, look_at, probed, setup, setup_several
 from clawrack.wire.parting import claim, hand_over
 from clawrack.wire.ports import Ports, target_of
 
 __all__ = [
     "Ports",
+    "add_machine",
     "booth",
     "booth_keep",
     "booth_tools",

@@ -12,6 +12,7 @@ from fleet.model import HERE
 from fleet.site import held
 
 if TYPE_CHECKING:
+    from installer.add import Added
     from installer.answers import Answers
     from installer.facts import Facts
     from installer.lead import Tools
@@ -46,6 +47,13 @@ def setup(answers: "Answers", listen: Listener, asks: "Interview") -> "Receipt |
     from installer import setup as flow  # noqa: PLC0415 - only one command needs it
 
     return flow.setup(answers, setup_tools(), listen, asks)
+
+
+def add_machine(answers: "Answers", listen: Listener, asks: "Interview") -> "Added | None":
+    """Make a machine ready without an agent; see `installer.setup.add`."""
+    from installer import setup as flow  # noqa: PLC0415 - only one command needs it
+
+    return flow.add(answers, setup_tools(), listen, asks)
 
 
 def look_at(answers: "Answers", asks: "Interview", *, imds: bool = False) -> "Facts":
