@@ -56,7 +56,7 @@ class Through:
                 raise
             raise Refused("jump.forbidden", where=self.port.name) from error
         near, far = socket.socketpair()
-        threading.Thread(target=_Pump(far, stream).run, name="clawrack-jump", daemon=True).start()
+        threading.Thread(target=Pump(far, stream).run, name="clawrack-jump", daemon=True).start()
         return near
 
 
@@ -108,7 +108,7 @@ class Gates:
         return self._open[whole]
 
 
-class _Pump:
+class Pump:
     """Passes bytes both ways between a socket and a channel, in one thread, until either ends.
 
     What one side does not take is not read from the other.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         def _window_adjust(self, m: Message) -> None: ...
         def _set_transport(self, transport: object) -> None: ...
         def _set_window(self, window_size: int, max_packet_size: int) -> None: ...
+        def _set_remote_channel(self, chanid: int, window_size: int, max_packet_size: int) -> None: ...
 
     Pipe = BufferedPipe[Any]
 else:
@@ -119,6 +120,10 @@ class Stream(_Channel):
         self._wire = transport
         self._set_transport(transport)
         self._set_window(WINDOW, PACKET)
+
+    def join(self, number: int, window: int, packet: int) -> None:
+        """Belong to a channel that the other side opened: its number there, and what it takes."""
+        self._set_remote_channel(number, window, packet)
 
     # What arrives, called by the connection's thread.
 

@@ -3,10 +3,20 @@
 import logging
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import paramiko
-from paramiko.common import cMSG_CHANNEL_OPEN, cMSG_GLOBAL_REQUEST
+from paramiko.common import (
+    MSG_CHANNEL_OPEN,
+    MSG_REQUEST_FAILURE,
+    MSG_REQUEST_SUCCESS,
+    cMSG_CHANNEL_OPEN,
+    cMSG_CHANNEL_OPEN_FAILURE,
+    cMSG_CHANNEL_OPEN_SUCCESS,
+    cMSG_GLOBAL_REQUEST,
+)
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 
@@ -26,8 +36,10 @@ _MSG_OPEN_FAILURE, _MSG_WINDOW_ADJUST, _MSG_REQUEST = 92, 93, 98
 
 PROHIBITED, CONNECT_FAILED = 1, 2
 
+Takes = Callable[[], Callable[[Stream], None] | None]
+"""Asked about a connection that began on the machine; returns what begins to serve it, or None to turn it away."""
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, ClassVar
 
     class _Transport(paramiko.Transport):
@@ -45,6 +57,7 @@ if TYPE_CHECKING:
         def _send_message(self, data: Message) -> None: ...
         def _send_user_message(self, data: Message) -> None: ...
         def _parse_channel_open_failure(self, m: Message) -> None: ...
+        def _parse_channel_open(self, m: Message) -> None: ...
 else:
     _Transport = paramiko.Transport
 
@@ -67,6 +80,14 @@ class _Packets(Packetizer):
 
     def complete_handshake(self) -> None:
         self._until = 0.0
+
+
+class _Reply:
+    """What becomes of a request that is no channel's; servers answer them in their order (RFC 4254, 4)."""
+
+    def __init__(self) -> None:
+        self.come = threading.Event()
+        self.message: Message | None = None
 
 
 class NotOpened(Exception):
@@ -115,7 +136,16 @@ class Wire(_Transport):
         self.tcp = sock
         first = ("rsa-sha2-512", "rsa-sha2-256") if pinned_type == "ssh-rsa" else (pinned_type,)
         self._preferred_keys = first + tuple(kind for kind in self._preferred_keys if kind not in first)
-        self._handler_table = {**self._handler_table, _MSG_OPEN_FAILURE: self._on_not_opened}
+        self._asking = threading.Lock()
+        self._asked: deque[_Reply | None] = deque()
+        self._takers: dict[int, Takes] = {}
+        self._handler_table = {
+            **self._handler_table,
+            _MSG_OPEN_FAILURE: self._on_not_opened,
+            MSG_CHANNEL_OPEN: self._on_open,
+            MSG_REQUEST_SUCCESS: self._on_yes,
+            MSG_REQUEST_FAILURE: self._on_no,
+        }
         self.where = ""
 
     def settle(self, where: str) -> None:
@@ -183,19 +213,135 @@ class Wire(_Transport):
 
     def ask_alive(self) -> bool:
         """Send a request that any server must answer; return whether it could be sent without waiting."""
+        if not self._asking.acquire(blocking=False):
+            return False
+        try:
+            return self._ask_alive()
+        finally:
+            self._asking.release()
+
+    def _ask_alive(self) -> bool:
         if not self.clear_to_send_lock.acquire(blocking=False):
             return False
         try:
             if not self.clear_to_send.is_set():
                 return False
-            message = Message()
-            message.add_byte(cMSG_GLOBAL_REQUEST)
-            message.add_string("keepalive@openssh.com")
-            message.add_boolean(True)
-            self._send_message(message)
+            self._asked.append(None)
+            self._send_message(_request("keepalive@openssh.com"))
             return True
         finally:
             self.clear_to_send_lock.release()
+
+    # Connections that begin on the machine.
+
+    def listen(self, address: str, takes: Takes, timeout: float) -> int:
+        """Have the server listen on an address of its own; return the port, which it chooses.
+
+        Args:
+            address: that it binds.
+            takes: asked about each connection, on our connection's own thread: neither it nor what it returns may wait.
+            timeout: seconds for the answer.
+
+        Raises:
+            NotOpened: the server said no.
+            WireCut: the connection is gone.
+            TimedOut: no answer in time.
+        """
+        said = self._ask("tcpip-forward", address, 0, timeout)
+        if said is None:
+            raise NotOpened(PROHIBITED)
+        port = said.get_int()
+        self._takers[port] = takes
+        return port
+
+    def unlisten(self, address: str, port: int, timeout: float) -> None:
+        """Have it listen there no more; what is open stays open. Raises as `listen`."""
+        self._takers.pop(port, None)
+        if self._ask("cancel-tcpip-forward", address, port, timeout) is None:
+            raise NotOpened(PROHIBITED)
+
+    def _ask(self, kind: str, address: str, port: int, timeout: float) -> Message | None:
+        """Ask the server for something that is no channel's; None where it said no."""
+        request, reply = _request(kind), _Reply()
+        request.add_string(address)
+        request.add_int(port)
+        with self._asking:
+            self._asked.append(reply)
+            self.post(request)
+        until = time.monotonic() + timeout
+        while not reply.come.wait(min(_LOOK, max(0.0, until - time.monotonic()))):
+            if not self.is_active():
+                raise WireCut("wire.cut", where=self.where)
+            if time.monotonic() >= until:
+                raise TimedOut("wire.timed_out", where=self.where, seconds=round(timeout))
+        return reply.message
+
+    def _on_yes(self, message: Message) -> None:
+        self._on_reply(message)
+
+    def _on_no(self, message: Message) -> None:
+        del message
+        self._on_reply(None)
+
+    def _on_reply(self, message: Message | None) -> None:
+        reply = self._asked.popleft() if self._asked else None
+        if reply:
+            reply.message = message
+            reply.come.set()
+
+    def _on_open(self, message: Message) -> None:
+        """Take a connection to a port that we had the server listen on; whatever else it opens is refused."""
+        start = message.packet.tell()
+        kind, number, window, packet = message.get_text(), message.get_int(), message.get_int(), message.get_int()
+        if kind != "forwarded-tcpip":
+            message.packet.seek(start)
+            self._parse_channel_open(message)
+            return
+        message.get_text()
+        takes = self._takers.get(message.get_int())
+        begin = takes() if takes else None
+        if begin is None:
+            self._send_message(_not_opened(number))
+            return
+        stream = self._taken(number, window, packet)
+        self._send_message(_opened(number, stream.chanid))
+        begin(stream)
+
+    def _taken(self, number: int, window: int, packet: int) -> Stream:
+        with self.lock:
+            stream = Stream(self._next_channel())
+            stream.where = self.where
+            stream.attach(self)
+            self._channels.put(stream.chanid, stream)
+            self.channels_seen[stream.chanid] = True
+            stream.join(number, window, packet)
+        return stream
+
+
+def _request(kind: str) -> Message:
+    message = Message()
+    message.add_byte(cMSG_GLOBAL_REQUEST)
+    message.add_string(kind)
+    message.add_boolean(True)
+    return message
+
+
+def _opened(theirs: int, ours: int) -> Message:
+    message = Message()
+    message.add_byte(cMSG_CHANNEL_OPEN_SUCCESS)
+    for number in (theirs, ours, WINDOW, PACKET):
+        message.add_int(number)
+    return message
+
+
+def _not_opened(theirs: int) -> Message:
+    message = Message()
+    message.add_byte(cMSG_CHANNEL_OPEN_FAILURE)
+    message.add_int(theirs)
+    message.add_int(PROHIBITED)
+    message.add_string("")
+    message.add_string("en")
+    return message
 
 
 def _opening(kind: str, number: int, extra: bytes) -> Message:
