@@ -12,8 +12,9 @@ from typing import Any, Literal
 import msgspec
 
 import templates
-from fleet.base.errors import BadInput
+from fleet.base.errors import BadInput, Refused
 from fleet.base.yaml import read
+from fleet.versions import older, well_formed
 
 METER = "meter"
 """What is no kind, and yet has an image: each machine runs one."""
@@ -131,10 +132,18 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pairing: Pairing | None = None
 
 
+class Floor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The oldest version of its program that may run: those before it have holes that are known, as ``source`` says."""
+
+    version: str
+    source: str
+
+
 class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A kind of agent.
 
-    ``context_window`` and ``max_tokens`` are what its model is announced with; ``page`` is None where it has none.
+    ``version`` is what a new agent gets; an agent's file may say another one, from the ``floor`` on. ``context_window``
+    and ``max_tokens`` are what its model is announced with; ``page`` is None where it has none.
     """
 
     name: str
@@ -145,6 +154,7 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     probes: Probes
     ask: Ask
     page: Page | None = None
+    floor: Floor | None = None
     context_window: int = 128_000
     max_tokens: int = 8_192
 
@@ -157,6 +167,20 @@ def kind(name: str) -> Kind:
         BadInput: there is no such kind, or its file is not as it should be.
     """
     return read(home_of(name) / "kind.yaml", Kind)
+
+
+def check_version(which: Kind, version: str, where: str = "") -> None:
+    """See that a version of a kind's program may be wished for; ``where`` is what wishes it. Pure.
+
+    Raises:
+        BadInput: it is no version: it becomes a word of package managers' and a label.
+        Refused: it is older than the kind's floor.
+    """
+    if not well_formed(version):
+        raise BadInput("version.malformed", where=where, version=version, kind=which.name, usual=which.version)
+    if which.floor and older(version, which.floor.version):
+        told = {"kind": which.name, "version": version, "floor": which.floor.version, "source": which.floor.source}
+        raise Refused("version.floor", where=where, **told, usual=which.version)
 
 
 def home_of(name: str) -> Path:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from clawrack.wire.identity import controller, controller_key, pins
-from clawrack.wire.images import place_image
+from clawrack.wire.images import place_image, resolved
 from clawrack.wire.leaving import leave_machine
 from clawrack.wire.ports import Ports, target_of
 from fleet.api import Fleet
@@ -32,7 +32,15 @@ def open_fleet(folder: Path | None = None) -> Fleet:
 def _fleet(folder: Path, ports: Ports) -> Fleet:
     journal = Journal(places.state() / "journal.jsonl", run=secrets.token_hex(6))
     hands = Hands(port=_nowhere, images=place_image, journal=journal, holder=controller())
-    return Fleet(folder=folder, open=ports, hands=hands, leave=leave_machine, graves=_graves(), carried=_carried)
+    return Fleet(
+        folder=folder,
+        open=ports,
+        hands=hands,
+        leave=leave_machine,
+        graves=_graves(),
+        carried=_carried,
+        resolve=resolved,
+    )
 
 
 def _graves() -> Keeper:

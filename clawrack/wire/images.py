@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fleet.actions import PlaceImage
 from fleet.base.errors import ActionFailed
-from fleet.base.event import Listener
+from fleet.base.event import Listener, ignore
 from fleet.kinds import METER, recipe_file
 from fleet.machine.port import Port
 
@@ -18,20 +18,44 @@ if TYPE_CHECKING:
 
 def place_image(port: Port, wanted: PlaceImage, listen: Listener) -> bool:
     """Have exactly this image on the machine, and nothing that merely has its name."""
-    image = obtained(port, wanted.of, listen, pinned=wanted.ref, official=False)
+    image = obtained(port, wanted.of, listen, pinned=wanted.ref, official=False, version=wanted.version)
     if image.id != wanted.image:
         raise ActionFailed("image.other", where=port.name, of=wanted.of, wanted=wanted.image, found=image.id)
     return image.how != "there"
 
 
 def obtained(  # noqa: PLR0913 - how an image is had has so many sides, and they go by name
-    port: Port, of: str, listen: Listener, *, pinned: str = "", official: bool = True, build_here: bool = True
+    port: Port,
+    of: str,
+    listen: Listener,
+    *,
+    version: str = "",
+    pinned: str = "",
+    official: bool = True,
+    build_here: bool = True,
 ) -> "Image":
-    """Have an image of a kind, or of the meter, on a machine; see `fleet.images.obtain.obtain`."""
+    """Have an image of a kind, or of the meter, on a machine; see `fleet.images.obtain.obtain`.
+
+    ``version`` asks for another one than the kind names itself.
+    """
     from fleet.images.obtain import obtain  # noqa: PLC0415 - takes long to import, and is rarely needed
     from fleet.images.recipe import recipe_of  # noqa: PLC0415 - likewise
 
-    return obtain(port, recipe_of(of), listen, pinned=pinned, official=official, build_here=build_here)
+    recipe = recipe_of(of, version)
+    return obtain(port, recipe, listen, pinned=pinned, official=official, build_here=build_here)
+
+
+def resolved(port: Port, of: str, version: str, listen: Listener = ignore) -> tuple[str, str]:
+    """Return the id and the ref of a kind's image, or of the meter's, of one version, as a machine's engine calls it.
+
+    Asked for every machine of a fleet it is asked of the registries, or built, once for each architecture; see
+    `fleet.images.resolve.resolve`.
+    """
+    from fleet.images.recipe import recipe_of  # noqa: PLC0415 - see obtained
+    from fleet.images.resolve import resolve  # noqa: PLC0415 - likewise
+
+    found = resolve(port, recipe_of(of, version), listen)
+    return found.id, found.ref
 
 
 def image_cache() -> "Cache":

@@ -14,6 +14,12 @@ from fleet.machine.port import Port
 from fleet.model import Agent, Machine, Wish
 from fleet.render import configs, target
 
+Resolves = Callable[[Port, str, str, Listener], tuple[str, str]]
+
+
+def _unresolved(port: Port, of: str, version: str, listen: Listener) -> tuple[str, str]:
+    raise LookupError(port.name, of, version, listen)
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -26,6 +32,8 @@ class Ground:
         leave: takes everything of ours off a machine (name, how it is reached, what goes and what stays).
         graves: what reaches machines that were given up.
         carried: returns the sha256 of the guard's archive that we carry.
+        resolve: returns the id and the ref of an image, as a machine's engine calls it (port; kind, or ``meter``;
+            version; who listens). It may build here, and pull there what only a pull can name. Nothing is sent.
     """
 
     folder: Path
@@ -34,6 +42,7 @@ class Ground:
     leave: Callable[[str, Machine, Leaving, Listener], None]
     graves: tombs.Keeper = tombs.NOBODY
     carried: Callable[[], str] = str
+    resolve: Resolves = _unresolved
 
     def wish(self) -> Wish:
         """Return the fleet as its files say it should be.

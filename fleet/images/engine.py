@@ -117,16 +117,28 @@ def held(client: docker.APIClient, ids: Iterable[str]) -> str:
     return ""
 
 
-def piles(client: docker.APIClient, label: str) -> list[tuple[str, ...]]:
-    """Return the layers of each labelled image, none where the engine's store takes only whole archives.
+def snapshots(client: docker.APIClient) -> bool:
+    """Return whether the engine keeps images in containerd's store, where ids are those of manifests.
 
     Raises:
         Unreachable: the engine does not answer.
     """
     try:
         status = msgspec.convert(client.info(), _Info).driver_status or []
-        if any(_SNAPSHOTTER in word for row in status for word in row):
-            return []
+    except WIRE as error:
+        raise Unreachable("image.engine_silent", reason=reason(error)) from error
+    return any(_SNAPSHOTTER in word for row in status for word in row)
+
+
+def piles(client: docker.APIClient, label: str) -> list[tuple[str, ...]]:
+    """Return the layers of each labelled image, none where the engine's store takes only whole archives.
+
+    Raises:
+        Unreachable: the engine does not answer.
+    """
+    if snapshots(client):
+        return []
+    try:
         listed: Any = client.images(filters={"label": label})  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         found = [inspect(client, one.id) for one in msgspec.convert(listed, list[_Listed])]
     except WIRE as error:

@@ -161,13 +161,13 @@ def load(path: Path, version: str = "") -> Recipe:
     )
 
 
-def recipe_of(of: str) -> Recipe:
-    """Return the recipe of a kind's image, or of the meter's.
+def recipe_of(of: str, version: str = "") -> Recipe:
+    """Return the recipe of a kind's image, or of the meter's; ``version`` asks for another than the file's.
 
     Raises:
         BadInput: there is no such kind.
     """
-    return load(recipe_file(of))
+    return load(recipe_file(of), version)
 
 
 def _files(source: Path, to: str) -> Iterator[File]:
