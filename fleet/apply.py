@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Remove, Restart, Rollback, Start, Stop
+from fleet.actions import AnyAction, Deploy, Mend, PlaceImage, PlaceMeter, Remove, Restart, Rollback, Start, Stop
 from fleet.base.errors import ClawrackError, Unreachable
 from fleet.base.event import Event, Kind, Listener, ignore
-from fleet.deploy import Order, deploy
+from fleet.deploy import Bounds, Order, deploy, go_back
 from fleet.gate import Who
 from fleet.journal import Journal
 from fleet.kinds import Kind as AgentKind
 from fleet.machine.port import Port
+from fleet.mending import mend
 from fleet.meter import place_meter
 from fleet.model import Target
 from fleet.plan import Plan
@@ -47,6 +48,10 @@ class Hands:
     kinds: dict[str, AgentKind] = field(default_factory=dict[str, AgentKind])
     versions: dict[str, str] = field(default_factory=dict[str, str])
 
+    def who(self, agent: str) -> Who:
+        """Return what an agent must say that it is."""
+        return Who(agent, self.kinds[agent], self.versions[agent])
+
 
 def apply(plan: Plan, hands: Hands, listen: Listener = ignore) -> None:
     """Carry the plan out, machine by machine.
@@ -73,8 +78,8 @@ def _machine(actions: list[AnyAction], hands: Hands, listen: Listener) -> None:
                 perform(action, site, hands, listen)
 
 
-def perform(action: AnyAction, site: Site, hands: Hands, listen: Listener) -> None:
-    """Do one action and tell how it went.
+def perform(action: AnyAction, site: Site, hands: Hands, listen: Listener, bounds: Bounds | None = None) -> None:
+    """Do one action and tell how it went; ``bounds`` are those of a rollout's gate.
 
     Raises:
         ClawrackError: it failed, or its outcome is unknown.
@@ -88,7 +93,7 @@ def perform(action: AnyAction, site: Site, hands: Hands, listen: Listener) -> No
 
     tell("begun")
     try:
-        changed = _do(action, site, hands, listen)
+        changed = _do(action, site, hands, listen, bounds)
     except Unreachable:
         tell("unknown")
         raise
@@ -98,7 +103,7 @@ def perform(action: AnyAction, site: Site, hands: Hands, listen: Listener) -> No
     tell("done" if changed else "already")
 
 
-def _do(action: AnyAction, site: Site, hands: Hands, listen: Listener) -> bool:
+def _do(action: AnyAction, site: Site, hands: Hands, listen: Listener, bounds: Bounds | None) -> bool:
     guard, lease = site.guard, site.lease
     match action:
         case PlaceImage(image=image):
@@ -107,11 +112,12 @@ def _do(action: AnyAction, site: Site, hands: Hands, listen: Listener) -> bool:
         case PlaceMeter(image=image):
             changed = place_meter(site, image)
         case Deploy(agent=agent):
-            deploy(site, Order(action, hands.targets[agent], Who(agent, hands.kinds[agent], hands.versions[agent])))
+            deploy(site, Order(action, hands.targets[agent], hands.who(agent), bounds))
             changed = True
-        case Rollback(agent=agent, release=release):
-            guard.rollback(lease, agent, release)
-            changed = True
+        case Rollback(agent=agent):
+            changed = go_back(site, action, hands.who(agent))
+        case Mend(agent=agent):
+            changed = mend(site, action, hands.targets[agent], hands.who(agent))
         case Start(agent=agent):
             changed = guard.start(lease, agent)
         case Stop(agent=agent):

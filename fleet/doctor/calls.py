@@ -2,7 +2,7 @@
 
 from fleet.base.errors import ActionFailed, Unreachable
 from fleet.doctor.checkup import Checkup, read
-from fleet.machine.guard import Guard, Lease, parse
+from fleet.machine.guard import Guard, parse
 
 _MOST = 8 << 20  # bytes of an answer: the files of hundreds of agents
 
@@ -25,7 +25,3 @@ class Checkups(Guard):
             raise
         except ActionFailed:
             return b""
-
-    def mend(self, lease: Lease, *words: str, stdin: bytes = b"") -> bool:
-        """Put one thing right; whether anything had to be done."""
-        return self._call("mend", lease.word, *words, stdin=stdin, timeout=500).get("already") != "1"

@@ -44,6 +44,17 @@ class Lease(msgspec.Struct, frozen=True):
         return str(self.token)
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """A trial that failed: how it ended (``exit``, ``oom``, ``reason`` …), the engine's inspection (JSON), and its log.
+
+    All of it is the agent's or its machine's word: to be cleaned before it is shown.
+    """
+
+    facts: Said
+    inspection: bytes
+    log: bytes
+
+
 class Guard:
     """The guard of one machine.
 
@@ -106,17 +117,45 @@ class Guard:
         """Stop the old, snapshot its state, start the release on trial; it reverts by itself after so many seconds."""
         return self._call("trial", lease.word, name, release, str(seconds), timeout=_STOP + 600)
 
-    def commit(self, lease: Lease, name: str, release: str) -> None:
-        """Make the trial the agent. Late is refused."""
-        self._call("commit", lease.word, name, release)
+    def commit(self, lease: Lease, name: str, release: str, keep: int | None = None) -> None:
+        """Make the trial the agent; late is refused. ``keep`` releases before it stay, each with its state (2)."""
+        self._call("commit", lease.word, name, release, *([] if keep is None else [str(keep)]))
+
+    def keep(self, lease: Lease, name: str, count: int) -> None:
+        """Keep so many releases before the current one from now on; those beyond go with their snapshots."""
+        self._call("keep", lease.word, name, str(count))
+
+    def rollback(self, lease: Lease, name: str, release: str) -> Said:
+        """Go back to a release that is kept: image, configuration and state; committed at once, and never taken back.
+
+        What is now is kept likewise, so that one can go there again. ``wait`` are the seconds before it starts.
+
+        Raises:
+            Refused: the release is not kept; the agent is on trial.
+            ActionFailed: nothing was touched (no room, a damaged snapshot), or the machine goes on with it by itself.
+        """
+        return self._call("rollback", lease.word, name, release, timeout=_STOP + 600)
+
+    def failure(self, name: str, release: str) -> Failure | None:
+        """Return what the machine kept of a trial that failed; None where it kept nothing (it keeps the last three)."""
+        ran = self.port.run((self.path, "failure", name, release), root=True, timeout=30)
+        head, _, rest = ran.out.partition(b"\n\n")
+        said = parse(head + b"\n")
+        if ran.code == 0:
+            size = number(said.get("inspect", "")) or 0
+            return Failure(said, rest[:size], rest[size : size + (number(said.get("log", "")) or 0)])
+        if said.get("reason") == "absent":
+            return None
+        raise self._error("failure", ran.code, said, ran.err)
 
     def revert(self, lease: Lease, name: str) -> None:
         """End the trial: state and release as they were before it."""
         self._call("revert", lease.word, name, timeout=_STOP + 600)
 
-    def rollback(self, lease: Lease, name: str, release: str) -> Said:
-        """Bring the agent back to a kept release: image, configuration and state; committed at once."""
-        return self._call("rollback", lease.word, name, release, timeout=_STOP + 600)
+    def mend(self, lease: Lease, *words: str, files: Mapping[str, str] | None = None, stdin: bytes = b"") -> bool:
+        """Put one thing right, with the files that belong there or what else it needs; whether anything had to be."""
+        content = pack(files) if files else stdin
+        return not _already(self._call("mend", lease.word, *words, stdin=content, timeout=500))
 
     def start(self, lease: Lease, name: str) -> bool:
         """Start the agent; whether it had to be."""
@@ -152,6 +191,10 @@ class Guard:
     def assign(self, lease: Lease, agent: str, route: str) -> bool:
         """Send an agent's calls by this route from now on; whether they went another way."""
         return not _already(self._call("assign", lease.word, agent, route))
+
+    def once(self, lease: Lease, agent: str, route: str) -> None:
+        """Send the agent's very next call by this route, and that one alone."""
+        self._call("once", lease.word, agent, route)
 
     def routes(self) -> list[tuple[str, str]]:
         """Return what may be shown of the routes to providers (``route.NAME``), and each agent's (``agent.NAME``)."""

@@ -20,8 +20,16 @@
 #   image TOKEN ID                       this image was brought by us: gone when no release names it any more
 #   trial TOKEN NAME RELEASE SECONDS     old stopped, state snapshot, new started. Reverts by itself after SECONDS
 #                                        unless committed. `container= address= wait= snapshot_bytes= snapshot_ms=`
-#   commit TOKEN NAME RELEASE            the trial is the agent now. Refused after its deadline (`reason=late`) and
-#                                        where the agent does not run (`reason=not-running`)
+#   commit TOKEN NAME RELEASE [KEEP]     the trial is the agent now. Refused after its deadline (`reason=late`) and
+#                                        where the agent does not run (`reason=not-running`). Of the releases before
+#                                        it KEEP stay with their snapshots (2 where nobody said); `pruned=` the others
+#   keep TOKEN NAME KEEP                 so many stay from now on; `pruned=`
+#   rollback TOKEN NAME RELEASE          back to a release that is kept: stopped, its state kept, image, configuration
+#                                        and state of the release in its place, started. Committed at once, and never
+#                                        itself taken back. `from= container= address= wait= snapshot_bytes= snapshot_ms=`;
+#                                        `reason=not-kept`
+#   failure NAME RELEASE                 a trial that failed (the last 3 are kept): how it ended, `inspect=BYTES log=BYTES`,
+#                                        an empty line, then the engine's inspection and the end of what it wrote
 #   revert TOKEN NAME                    the trial ends: state and release as before it
 #   start|stop|restart TOKEN NAME        stop leaves a mark: the agent does not come back by itself
 #   remove TOKEN NAME keep|erase         the agent is gone; keep: its state stays in DATA/kept/NAME (`kept=`)
@@ -31,11 +39,14 @@
 #                                        docs/guard.md); counts from the next call on, and nothing is restarted
 #   unroute TOKEN NAME                   the route and its key are gone; `reason=route-used` where an agent uses it
 #   assign TOKEN AGENT ROUTE             the agent's calls go this way from now on; `reason=route-absent`
+#   once TOKEN AGENT ROUTE               its very next call goes this way, and that one alone; `reason=route-absent`
 #   routes                               what may be shown of each route, and each agent's; never a key
 #   look                                 everything there is
+#   files NAME…                          what lies there of those agents' releases, in hexadecimal; never a secret
 #   checkup                              look, and what a doctor asks: modes, units, clock, disks, files as they lie
 #   mend TOKEN WHAT [NAME]               puts firewall, modes or engine right; `units`, stdin: a tar of them; `config NAME`,
-#                                        stdin: the release's tar, with the checksum noted: its files again, and a restart
+#                                        stdin: the release's tar, with the checksum noted: its files again, and a restart;
+#                                        `box NAME`: its container made anew from its release
 #   usage                                the meter's own report, JSON
 #   journal LINES                        the journal's last lines of our units and the engine's, as they are; or the watcher's
 #   shell NAME MARK [COMMAND…]           a shell, or the command, in the agent's container, as its user; MARK on stderr
@@ -100,10 +111,13 @@ main() {
     harden) arity $# 2 8 ;;
     mend) arity $# 2 3 ;;
     anew | lease | renew | reveal | image | owner | password | start | stop | restart | revert | unroute) arity $# 2 2 ;;
-    commit | dial | remove | meter | forget | handover | route | assign) arity $# 3 3 ;;
+    failure) arity $# 2 2 ;;
+    commit) arity $# 3 4 ;;
+    dial | remove | meter | forget | handover | route | assign | once | rollback | keep) arity $# 3 3 ;;
     stage | secrets | trial) arity $# 4 4 ;;
     host) arity $# 1 4 ;;
     shell) arity $# 2 1000 ;;
+    files) arity $# 1 1000 ;;
     *) bad verb-unknown "$verb" ;;
     esac
     [ "$(id -u)" = 0 ] || refuse not-root "the guard is root's"

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Remove, Restart, Rollback, Start, Stop
+from fleet.actions import AnyAction, Deploy, Mend, PlaceImage, PlaceMeter, Remove, Restart, Rollback, Start, Stop
 from fleet.kinds import home_of, kind
 from fleet.model import Seen, SeenAgent, SeenMachine, Target, Wish
 from fleet.plan import Plan
@@ -75,6 +75,9 @@ def step(there: SeenMachine, action: AnyAction) -> SeenMachine:
             agents[action.agent] = SeenAgent(name=action.agent, release=action.release, state="running")
         case Rollback():
             agents[action.agent] = change(agents[action.agent], release=action.release, trial="", state="running")
+        case Mend():
+            mended = change(agents[action.agent], drift=())
+            agents[action.agent] = mended if mended.on_purpose else change(mended, state="running")
         case Start() | Restart():
             agents[action.agent] = change(agents[action.agent], state="running", on_purpose=False)
         case Stop():

@@ -115,11 +115,24 @@ FILE_LIMIT=65536 # bytes of one file
 check_files() {
     for name in $(agents); do
         enter "$name"
-        release=$(current)
-        [ -n "$release" ] || continue
-        [ -d "$DIR/releases/$release" ] || continue
-        say "files.$name" "$release $(first_line "$DIR/releases/$release/.sha256")"
-        (cd "$DIR/releases/$release" && check_tree "$name") || :
+        check_release
+    done
+}
+
+check_release() { # of the current box
+    release=$(current)
+    [ -n "$release" ] || return 0
+    [ -d "$DIR/releases/$release" ] || return 0
+    say "files.$BOX" "$release $(first_line "$DIR/releases/$release/.sha256")"
+    (cd "$DIR/releases/$release" && check_tree "$BOX") || :
+}
+
+verb_files() { # NAME…: what lies there of their current releases; reads, changes nothing
+    prepared
+    for name in "$@"; do
+        is_name "$name" || bad name "$name"
+        enter "$name"
+        check_release
     done
 }
 
@@ -167,10 +180,10 @@ check_ends() { # who ended within a day, with which code; and whom the kernel st
 # What a doctor may put right by itself. Each looks first: `already=1` where nothing had to change. `units` reads a tar of
 # the units' files from standard input, for nobody on the machine has them once they are gone.
 
-verb_mend() { # TOKEN firewall|modes|units|engine|config [NAME]
+verb_mend() { # TOKEN firewall|modes|units|engine|config|box [NAME]
     case $2.${3:-} in
     firewall. | modes. | units. | engine.) begin "$1" ;;
-    config.*)
+    config.* | box.*)
         is_name "${3:-}" || bad name "${3:-}"
         begin_settled "$1" "$3"
         ;;
@@ -318,6 +331,20 @@ restore_files() {
     put "$release_dir/spec" <"$tree/spec"
     sync_tree "$release_dir"
     [ "$spec_now" = "$(sha256_of "$release_dir/spec")" ] || remove_container "$CONT"
+    UNDO=
+    [ -e "$DIR/stopped" ] || start_box
+}
+
+# An agent's container made anew from its release, because it is not what it was made as. What was stopped stays stopped.
+mend_box() {
+    need_docker
+    MENDED=1
+    load_spec "$DIR/releases/$(current)/spec"
+    dk image inspect "$S_image" >/dev/null 2>&1 || fail image-missing "$S_image"
+    halt_box
+    note_unclean
+    [ -e "$DIR/stopped" ] || UNDO=start_box
+    remove_container "$CONT"
     UNDO=
     [ -e "$DIR/stopped" ] || start_box
 }
