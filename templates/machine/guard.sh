@@ -33,6 +33,16 @@
 #   revert TOKEN NAME                    the trial ends: state and release as before it
 #   start|stop|restart TOKEN NAME        stop leaves a mark: the agent does not come back by itself
 #   remove TOKEN NAME keep|erase         the agent is gone; keep: its state stays in DATA/kept/NAME (`kept=`)
+#   copy TOKEN NAME now|last             the agent's state is put by: as it is (a running agent stops for it, and is started
+#                                        again at once), or its newest snapshot. `release= bytes= sha256= at= down_ms=`
+#   save NAME state|release              what `copy` put by, on standard output: a tar of `state/…`, or of `spec` and `config/…`
+#   saved TOKEN NAME                     it was fetched
+#   bring TOKEN NAME BYTES SHA256 ROOM   stdin: a tar of `state/…` that takes ROOM bytes unpacked, for an agent that is not
+#                                        here yet, or is stopped: then the state that was there is kept (`kept=`)
+#   unkeep TOKEN NAME KEPT               the same from DATA/kept/KEPT, which stays until `unkept TOKEN KEPT`
+#   hold TOKEN ID MOST                   stdin: a backup of at most MOST bytes, to rest here: `bytes= sha256=`; it counts
+#                                        once `held TOKEN ID SHA256` says that it is whole. `unhold TOKEN ID`: gone
+#   holdings | hand ID                   the backups that rest here, `backup.ID=BYTES`; one of them on standard output
 #   meter TOKEN RELEASE SHA256           stdin: tar of `spec` and `routes.json`; the meter is (re)placed.
 #                                        New routes alone need no new container.
 #   route TOKEN NAME BYTES               stdin: BYTES bytes, a route to a provider with its real key (three lines, see
@@ -115,6 +125,11 @@ main() {
     commit) arity $# 3 4 ;;
     dial | remove | meter | forget | handover | route | assign | once | rollback | keep) arity $# 3 3 ;;
     stage | secrets | trial) arity $# 4 4 ;;
+    holdings) arity $# 0 0 ;;
+    hand) arity $# 1 1 ;;
+    save | saved | unkept | unhold) arity $# 2 2 ;;
+    copy | unkeep | hold | held) arity $# 3 3 ;;
+    bring) arity $# 5 5 ;;
     host) arity $# 1 4 ;;
     shell) arity $# 2 1000 ;;
     files) arity $# 1 1000 ;;
