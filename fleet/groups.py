@@ -9,10 +9,12 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from fleet.base.patterns import PLAIN
+
 MOST = 100_000  # members of one group
 _PLACES = re.compile(r"#+")
 
-Tag = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+Tag = Annotated[str, msgspec.Meta(pattern=PLAIN)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-TIME = r"^(0|[1-9][0-9]{0,4})(s|m|h)$"
-SHARE = r"^(100|[1-9]?[0-9])%$"
+from fleet.base.patterns import SHARE, TIME
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 Duration = Annotated[str, msgspec.Meta(pattern=TIME)]
