@@ -201,6 +201,8 @@ def _local() -> Iterator[tuple[str, Path, Said]]:
     for path in sorted(folder.glob("twins/*.yaml")):
         yield "twin", path, formats.in_yaml(path, "version")
     yield "journal", state / "journal.jsonl", formats.in_last_line(state / "journal.jsonl", "v")
+    for path in sorted(state.glob("rollouts/*/rollout.json")):
+        yield "rollout", path, formats.in_json(_read(path), "version")
     for path in sorted(state.glob("machines/*.jsonl")):
         yield "machine-journal", path, formats.in_last_line(path, "version")
     yield "hosts", state / "hosts.json", formats.in_json(_read(state / "hosts.json"), "version")

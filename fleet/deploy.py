@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, Literal, cast
 
 import msgspec
@@ -35,6 +36,7 @@ class Bounds:
         put_back: whether an agent that does not pass is put back at once; else it stays for a person to look at, until
             its machine takes it back.
         keep: how many releases before it stay on its machine with their states; None for as many as there are told.
+        halt: set where somebody takes the rollout back: the gate is closed at once.
     """
 
     within: int
@@ -42,6 +44,7 @@ class Bounds:
     message: Literal["none", "practice", "own"] = "none"
     put_back: bool = True
     keep: int | None = None
+    halt: Event | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,25 @@ def _pass(site: Site, order: Order, held_back: int) -> None:
         raise ActionFailed("gate.late", where=f"{site.name}/{name}", agent=name, reason=error.part("what")) from error
 
 
+def go_back(site: Site, action: Rollback, who: Who) -> bool:
+    """Bring the agent back to a kept release, and wait until it is ready; whether anything had to be done.
+
+    It is never taken back: where the old release does not become ready that is told, and it stays.
+
+    Raises:
+        ActionFailed: nothing was touched, or the agent is back and does not become ready.
+        Refused: the release is not kept, or the agent is not what was seen.
+    """
+    told = dict(site.guard.look())
+    if told.get(f"agent.{who.name}.release") == action.release:
+        return False
+    check_as_planned(site.guard, action)
+    said = site.guard.rollback(site.lease, who.name, action.release)
+    if told.get(f"agent.{who.name}.stopped") != "1":
+        wait(site.port, site.guard, who, int(said.get("wait", "0")))
+    return True
+
+
 def message(site: Site, who: Who, way: str) -> None:
     """Have the agent answer one message, in a session of its own; ``practice`` costs nothing.
 
@@ -148,8 +170,13 @@ def wait(port: Port, guard: Guard, who: Who, held_back: int = 0, gated: Bounds |
     def complaint(found: Door) -> str:
         return gate.check(port, found, kind, who.version) or (meter.complaint(port, name, key) if key else "")
 
+    def find() -> Door:
+        if gated.halt and gated.halt.is_set():
+            raise ActionFailed("gate.halted", where=where, agent=name)
+        return door(port, name, kind, known)
+
     where = f"{port.name}/{name}"
-    gate.wait(where, lambda: door(port, name, kind, known), complaint, gated.within + held_back, gated.healthy)
+    gate.wait(where, find, complaint, gated.within + held_back, gated.healthy)
 
 
 def door(port: Port, name: str, kind: Kind, known: dict[str, str]) -> Door:

@@ -245,6 +245,7 @@ LEFT = {
     "tombstone": (".config/clawrack/fleet/tombs/m-1.yaml", "version: 2\n"),
     "twin": (".config/clawrack/fleet/twins/m.yaml", "version: 2\n"),
     "journal": (".local/state/clawrack/journal.jsonl", '{"v":2}\n'),
+    "rollout": (".local/state/clawrack/rollouts/7/rollout.json", '{"version":2}'),
     "machine-journal": (".local/state/clawrack/machines/m.jsonl", '{"version":2}\n'),
     "hosts": (".local/state/clawrack/hosts.json", '{"version":2,"pins":[]}'),
     "image": (".cache/clawrack/images/abc/image.json", '{"format":2}'),

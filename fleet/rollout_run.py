@@ -1,0 +1,265 @@
+"""A rollout carried out: units begun as `fleet.rollout` says, on as many machines at once as the policy allows.
+
+One thread decides and writes the record; each unit has one that works on its machine under the lease. The wish comes
+first: agents/NAME.yaml is written right before its agent is touched, and what stood there comes back with the agent.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from fleet.actions import AnyAction, Deploy, Rollback
+from fleet.apply import Hands, perform
+from fleet.base.clean import line
+from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
+from fleet.base.event import Event, Kind, Listener
+from fleet.deploy import Bounds
+from fleet.machine.guard import Guard
+from fleet.model import Agent
+from fleet.rollout import Entry, Order, Unit, Verdict, What, nexts
+from fleet.rollout_record import Record
+from fleet.rollout_why import evidence
+from fleet.site import held
+
+LOOK_EVERY = 2.0  # seconds between two looks at a machine that was cut off
+_TICK = 0.3  # seconds between two looks at the marks that others leave
+_OUR_BUG = 70
+
+
+@dataclass(frozen=True)
+class Papers:
+    """The agents' files.
+
+    Attributes:
+        read: returns the text of agents/NAME.yaml, None where there is none.
+        write: writes it from an agent.
+        put_back: writes a text there, or takes the file away where it is None.
+    """
+
+    read: Callable[[str], str | None]
+    write: Callable[[str, Agent], None]
+    put_back: Callable[[str, str | None], None]
+
+
+@dataclass(frozen=True)
+class Crew:
+    """What a rollout needs from outside: the hands of the interpreter, and the agents' files."""
+
+    hands: Hands
+    papers: Papers
+
+
+@dataclass
+class Run:
+    """A rollout under way in this controller."""
+
+    record: Record
+    crew: Crew
+    listen: Listener
+    order: Order = field(init=False)
+    live: set[int] = field(default_factory=set[int])
+    ended: "queue.SimpleQueue[Entry]" = field(default_factory=queue.SimpleQueue["Entry"])
+    halt: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.order = self.record.order
+        self.wave_of = {unit.number: n for n, wave in enumerate(self.order.waves, 1) for unit in wave}
+        self.told_wave = 0
+        self.progress = time.monotonic()
+        self.hearing = threading.Lock()
+
+    def go(self) -> Verdict:
+        """Carry it out until it is over, or rests.
+
+        Raises:
+            KeyboardInterrupt: a person insisted; what is on trial goes back by itself.
+        """
+        while True:
+            self._heed()
+            coming = nexts(self.order, self.record.entries, self.live)
+            if coming.verdict:
+                return coming.verdict
+            for unit in coming.look:
+                self._start(unit, self._look_again)
+            for unit in coming.begin:
+                self._begin(unit)
+            self._hear()
+
+    def _heed(self) -> None:
+        """Heed the word that another command left, and the time."""
+        told = {entry.what for entry in self.record.entries if entry.unit < 0}
+        if self.record.marked("abort"):
+            self.record.add(Entry(what="aborted"))
+            self.halt.set()
+        if self.record.marked("pause"):
+            self._rest()
+        late = time.monotonic() - self.progress > self.order.policy.progress_within
+        if late and self.live and "stalled" not in told:
+            self.record.add(Entry(what="stalled"))
+
+    def _rest(self) -> None:
+        self.record.add(Entry(what="paused"))
+        self._note("rollout.pausing", units=len(self.live))
+
+    def _begin(self, unit: Unit) -> None:
+        self._tell_wave(unit)
+        before = self._before(unit.action)
+        self.record.add(Entry(what="begun", unit=unit.number, before=before))
+        self._start(unit, self._done)
+
+    def _before(self, action: AnyAction) -> str | None:
+        return self.crew.papers.read(action.agent) if isinstance(action, (Deploy, Rollback)) else None
+
+    def _start(self, unit: Unit, work: Callable[[Unit], Entry]) -> None:
+        self.live.add(unit.number)
+
+        def thread() -> None:
+            try:
+                entry = work(unit)
+            except ClawrackError as error:
+                entry = self._wrong("failed", unit, error)
+            except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the rollout waiting for ever
+                entry = Entry(what="failed", unit=unit.number, why=type(error).__name__, code=_OUR_BUG)
+            self.ended.put(entry)
+
+        threading.Thread(target=thread, daemon=True, name=f"clawrack-unit-{unit.number}").start()
+
+    def _hear(self) -> None:
+        try:
+            entry = self.ended.get(timeout=_TICK)
+        except queue.Empty:
+            return
+        except KeyboardInterrupt:
+            if "paused" in {told.what for told in self.record.entries[-1:]}:
+                raise
+            self._rest()
+            return
+        self.record.add(entry)
+        self.live.discard(entry.unit)
+        self.progress = time.monotonic()
+
+    # --- one unit, in a thread of its own ------------------------------------------------------------------------
+
+    def _done(self, unit: Unit) -> Entry:
+        try:
+            self._act(unit, unit.action)
+        except Unreachable:
+            return self._look_again(unit)
+        except ClawrackError as error:
+            return self._failed(unit, error)
+        return Entry(what="done", unit=unit.number)
+
+    def _act(self, unit: Unit, action: AnyAction) -> None:
+        hands = self.crew.hands
+        if isinstance(action, (Deploy, Rollback)) and action.agent in self.record.head.plan.agents:
+            self.crew.papers.write(action.agent, self.record.head.plan.agents[action.agent])
+        with held(hands.port(action.machine), hands.holder) as site, hands.journal.action(action):
+            perform(action, site, hands, self._teller(unit), self._bounds(unit))
+
+    def _bounds(self, unit: Unit) -> Bounds:
+        policy = self.order.policy
+        canary = self.order.canary and self.wave_of[unit.number] == 1
+        return Bounds(
+            within=policy.healthy_within,
+            healthy=policy.healthy_for,
+            message=policy.canary_message if canary else "none",
+            put_back=policy.auto_revert,
+            keep=policy.keep_snapshots,
+            halt=self.halt,
+        )
+
+    def _failed(self, unit: Unit, error: ClawrackError) -> Entry:
+        """Keep what tells the cause, and put the agent's file back."""
+        action, why = unit.action, line(str(error), 1000)
+        if isinstance(action, Deploy):
+            port = self.crew.hands.port(action.machine)
+            why = evidence(port, action, self.crew.hands.kinds[action.agent], self.record.folder, why)
+        self._put_back(unit)
+        return Entry(what="failed", unit=unit.number, why=why, code=error.exit_code)
+
+    def _put_back(self, unit: Unit) -> None:
+        """Write the agent's file as it was before the unit; a rollback goes forward only, and so does its file."""
+        action = unit.action
+        if not isinstance(action, Deploy):
+            return
+        begun = [one for one in self.record.entries if one.unit == unit.number and one.what == "begun"]
+        if begun:
+            self.crew.papers.put_back(action.agent, begun[0].before)
+
+    def _wrong(self, what: What, unit: Unit, error: ClawrackError) -> Entry:
+        return Entry(what=what, unit=unit.number, why=line(str(error), 1000), code=error.exit_code)
+
+    # --- after the wire was cut, or a controller died ------------------------------------------------------------
+
+    def _look_again(self, unit: Unit) -> Entry:
+        """Look until the machine answers, and go on from what is there; nothing is repeated blindly."""
+        end = time.monotonic() + self.order.policy.healthy_within
+        tries = 2
+        while True:
+            try:
+                again = self._settled(unit)
+                if isinstance(again, Entry):
+                    return again
+                tries -= 1
+                if tries < 0:
+                    return self._failed(unit, Refused("rollout.not_begun", where=unit.action.subject))
+                self._act(unit, again)
+                return Entry(what="done", unit=unit.number)
+            except Unreachable as error:
+                wrong: ClawrackError = error
+            except Refused as error:
+                if error.key != "guard.lease_held":
+                    return self._failed(unit, error)
+                wrong = error  # what the dead controller had begun there is not over yet
+            except ClawrackError as error:
+                return self._failed(unit, error)
+            if time.monotonic() > end or self.halt.is_set():
+                return self._wrong("unknown", unit, wrong)
+            time.sleep(LOOK_EVERY)
+
+    def _settled(self, unit: Unit) -> Entry | AnyAction:
+        """Return how the unit ended, as its machine tells it; or what remains to be done."""
+        action = unit.action
+        pairs = Guard(self.crew.hands.port(action.machine)).look()
+        told = dict(pairs)
+        if not isinstance(action, (Deploy, Rollback)):
+            return action  # each of these looks by itself, and does what is done already no second time
+        release, trial = (told.get(f"agent.{action.agent}.{key}", "") for key in ("release", "trial"))
+        if release == action.release and not trial:
+            return Entry(what="done", unit=unit.number)
+        if isinstance(action, Deploy) and trial == action.release:
+            return msgspec.structs.replace(action, resumes=True)
+        if (f"agent.{action.agent}.failed", action.release) in pairs:
+            return self._failed(unit, ActionFailed("rollout.went_back", where=action.subject, agent=action.agent))
+        return action
+
+    # --- what is told --------------------------------------------------------------------------------------------
+
+    def _tell_wave(self, unit: Unit) -> None:
+        wave = self.wave_of[unit.number]
+        if wave <= self.told_wave or unit.ahead:
+            return
+        self.told_wave = wave
+        units = sum(not one.ahead for one in self.order.waves[wave - 1])
+        key = "rollout.canary" if wave == 1 and self.order.canary else "rollout.wave"
+        self._note(key, wave=wave, of=len(self.order.waves), units=units)
+
+    def _note(self, step: str, kind: Kind = "note", **params: object) -> None:
+        self._say(Event(kind=kind, subject=f"rollout-{self.record.number}", step=step, params=params))
+
+    def _teller(self, unit: Unit) -> Listener:
+        wave, number = self.wave_of[unit.number], self.record.number
+
+        def tell(event: Event) -> None:
+            told = {**event.params, "wave": wave, "rollout": number}
+            self._say(msgspec.structs.replace(event, params=told))
+
+        return tell
+
+    def _say(self, event: Event) -> None:
+        with self.hearing:  # many threads, one line after another
+            self.listen(event)
