@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec import structs
 
+import fleet.images.ahead  # noqa: F401 - before there are threads: two that import a package from two ends get half of it
 from fleet.base.errors import BadInput, ClawrackError
 from fleet.base.event import Event, Listener
 from fleet.machine.many import many
