@@ -12,12 +12,17 @@ from fleet.machine.port import Port
 
 if TYPE_CHECKING:
     from fleet.images import Cache
+    from fleet.images.lan import Lan
     from fleet.images.obtain import Image
     from installer.offline.bundle import Bundle
 
 
 def place_image(port: Port, wanted: PlaceImage, listen: Listener) -> bool:
-    """Have exactly this image on the machine, and nothing that merely has its name."""
+    """Have exactly this image on the machine, and nothing that merely has its name.
+
+    Several machines may ask at once. From the second on that asks for what was built here, its engine pulls the layers
+    that it lacks through its own connection; see `fleet.images.lan`.
+    """
     image = obtained(port, wanted.of, listen, pinned=wanted.ref, official=False, version=wanted.version)
     if image.id != wanted.image:
         raise ActionFailed("image.other", where=port.name, of=wanted.of, wanted=wanted.image, found=image.id)
@@ -41,8 +46,15 @@ def obtained(  # noqa: PLR0913 - how an image is had has so many sides, and they
     from fleet.images.obtain import obtain  # noqa: PLC0415 - takes long to import, and is rarely needed
     from fleet.images.recipe import recipe_of  # noqa: PLC0415 - likewise
 
-    recipe = recipe_of(of, version)
-    return obtain(port, recipe, listen, pinned=pinned, official=official, build_here=build_here)
+    recipe, carry = recipe_of(of, version), _lan().carry
+    return obtain(port, recipe, listen, pinned=pinned, official=official, build_here=build_here, carry=carry)
+
+
+@cache
+def _lan() -> "Lan":
+    from fleet.images.lan import Lan  # noqa: PLC0415 - see obtained
+
+    return Lan(image_cache())
 
 
 def resolved(port: Port, of: str, version: str, listen: Listener = ignore) -> tuple[str, str]:

@@ -180,6 +180,20 @@ def tag(client: docker.APIClient, image: str, name: str, label: str) -> None:
         raise Unreachable("image.engine_silent", reason=reason(error)) from error
 
 
+def untag(client: docker.APIClient, ref: str) -> None:
+    """Take a name off an image; one that has no other goes with it, where nothing uses it.
+
+    Raises:
+        Unreachable: the engine does not answer.
+    """
+    try:
+        client.remove_image(ref)  # pyright: ignore[reportUnknownMemberType]
+    except APIError:
+        return  # it has not the name, or is in use: then it stays
+    except WIRE as error:
+        raise Unreachable("image.engine_silent", reason=reason(error)) from error
+
+
 def reason(error: BaseException) -> str:
     """Return a failure as one cleaned line; of an answer, what the engine said."""
     said = error.explanation if isinstance(error, APIError) and error.explanation else error

@@ -1,5 +1,6 @@
 """An image onto a machine, one way or the other, and which way it was."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Literal, cast, get_args
@@ -8,8 +9,9 @@ import docker
 
 from fleet.base.errors import ActionFailed, Refused, Unreachable
 from fleet.base.event import Listener, ignore
-from fleet.base.outcome import Failed, Unknown
+from fleet.base.outcome import Failed, Outcome, Unknown
 from fleet.images import engine, registry
+from fleet.images.archive import Built
 from fleet.images.build import Teller, build
 from fleet.images.cache import Cache, default_home
 from fleet.images.recipe import Architecture, Recipe, recipe_key
@@ -18,6 +20,8 @@ from fleet.images.send import send
 from fleet.machine.port import Port
 
 How = Literal["there", "pulled", "sent"]
+Carry = Callable[[Port, docker.APIClient, Built, Listener], Outcome]
+"""Has a built image on a machine; returns and raises as `fleet.images.send.send` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class _Wanted:
     architecture: str
     cache: Cache
     listener: Listener
+    carry: Carry
 
     def tell(self) -> Teller:
         """Return who says what happens."""
@@ -62,6 +67,7 @@ def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those b
     pinned: str = "",
     official: bool = True,
     build_here: bool = True,
+    carry: Carry | None = None,
 ) -> Image:
     """See to it that the machine holds the image.
 
@@ -77,6 +83,7 @@ def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those b
             image or none.
         official: whether a registry may be asked at all.
         build_here: whether it may be built on this computer.
+        carry: how what was built comes to the machine; sent, where None.
 
     Raises:
         Refused: there is no image for the machine's architecture, this computer cannot build one, or it may not and no
@@ -85,13 +92,18 @@ def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those b
         Unreachable: no answer, or the wire was cut.
     """
     client = port.docker()
-    wanted = _Wanted(port, client, recipe, engine.architecture(client), cache or Cache(default_home()), listener)
+    theirs, kept = engine.architecture(client), cache or Cache(default_home())
+    wanted = _Wanted(port, client, recipe, theirs, kept, listener, carry or _sent)
     found = _there(wanted, pinned)
     if not found and ("@" in pinned or (official and not pinned)):
         found = _official(wanted, pinned, build_here=build_here)
     if not found and not build_here:
         raise Refused("image.no_registry", where=port.name, of=recipe.name)
     return found or _built(wanted, pinned)
+
+
+def _sent(port: Port, client: docker.APIClient, built: Built, listener: Listener) -> Outcome:
+    return send(client, built, listener, machine=port.name)
 
 
 def _there(wanted: _Wanted, pinned: str) -> Image | None:
@@ -190,7 +202,7 @@ def _built(wanted: _Wanted, pinned: str) -> Image:
     built = kept or build(wanted.recipe, architecture, wanted.listener, cache=wanted.cache)
     if pinned and built.name != pinned:
         raise ActionFailed("image.moved_on", where=wanted.port.name, image=pinned, found=built.name)
-    outcome = send(wanted.client, built, wanted.listener, machine=wanted.port.name)
+    outcome = wanted.carry(wanted.port, wanted.client, built, wanted.listener)
     if isinstance(outcome, Unknown):
         raise Unreachable("image.not_arrived", where=wanted.port.name, image=built.name, reason=outcome.reason)
     if isinstance(outcome, Failed):

@@ -132,8 +132,15 @@ def _ask(client: docker.APIClient, ref: str) -> Pinned | No:
     return found if _DIGEST.fullmatch(found.digest) else No(host(ref), "silent", "digest")
 
 
-def pull(client: docker.APIClient, pinned: Pinned, listener: Listener = ignore, *, machine: str = "") -> str:
-    """Pull an image by its digest; return its id once the engine has shown that it is this one.
+def pull(
+    client: docker.APIClient,
+    pinned: Pinned,
+    listener: Listener = ignore,
+    *,
+    machine: str = "",
+    step: str = "image.step.pull",
+) -> str:
+    """Pull an image by its digest; return its id once the engine has shown that it is this one; told as ``step``.
 
     Raises:
         ActionFailed: the registry or the engine said no, or what came is not what was asked for;
@@ -143,7 +150,7 @@ def pull(client: docker.APIClient, pinned: Pinned, listener: Listener = ignore, 
     tell = Teller(listener, machine or pinned.repository)
     theirs = engine.architecture(client)
     try:
-        complaint = _pull(client, pinned, tell)
+        complaint = _pull(client, pinned, tell, step)
     except APIError as error:
         complaint = engine.reason(error)
     except engine.WIRE as error:
@@ -155,14 +162,14 @@ def pull(client: docker.APIClient, pinned: Pinned, listener: Listener = ignore, 
     return verified(client, pinned, theirs)
 
 
-def _pull(client: docker.APIClient, pinned: Pinned, tell: Teller) -> str:
+def _pull(client: docker.APIClient, pinned: Pinned, tell: Teller, step: str) -> str:
     began, place = monotonic(), host(pinned.repository)
-    tell.say("begun", "image.step.pull", began, registry=place)
+    tell.say("begun", step, began, registry=place)
     complaint = ""
     for moved, total, error in _sums(engine.pull(client, pinned.repository, pinned.digest)):
         complaint = complaint or error
-        tell.say("progress", "image.step.pull", began, moved, total, registry=place)
-    tell.say("failed" if complaint else "done", "image.step.pull", began, registry=place)
+        tell.say("progress", step, began, moved, total, registry=place)
+    tell.say("failed" if complaint else "done", step, began, registry=place)
     return complaint
 
 

@@ -128,7 +128,8 @@ class Registry:
         }
         (folder / "config.yml").write_text(json.dumps(config))
         with (folder / "log").open("wb") as log:
-            self._process = subprocess.Popen([_binary(), "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+            words = [str(docker_registry()), "serve", str(folder / "config.yml")]
+            self._process = subprocess.Popen(words, stdout=log, stderr=log)
         self._await()
 
     def _await(self) -> None:
@@ -175,7 +176,7 @@ class Registry:
         self._process.wait()
 
 
-def _binary() -> str:
+def docker_registry() -> Path:
     """The program of Debian's package, fetched once and unpacked beside the rack's other things."""
     found = shutil.which("docker-registry")
     place = home() / "docker-registry"
@@ -189,7 +190,7 @@ def _binary() -> str:
             )
             subprocess.run(["dpkg-deb", "--extract", str(next(new.glob("*.deb"))), str(new)], check=True)
             new.rename(place)
-    return found or str(place / "usr/bin/docker-registry")
+    return Path(found) if found else place / "usr/bin/docker-registry"
 
 
 @contextlib.contextmanager
