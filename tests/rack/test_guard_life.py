@@ -217,7 +217,7 @@ def test_a_damaged_snapshot_is_never_used_and_does_not_stop_the_other_agents(ben
     old, new = bench.fresh(), bench.fresh(schema=2)
     bench.deploy("damaged", old)
     bench.trial("damaged", new)
-    bench.machine.sh(f"echo x >>/var/lib/clawrack/agents/damaged/snapshots/{new.release}.tar")
+    bench.machine.sh(f"echo x >>/var/lib/clawrack/agents/damaged/snapshots/{old.release}.tar")
     refused = bench.guard("revert", bench.token, "damaged")
     assert (refused.code, refused["reason"]) == (5, "snapshot-damaged")
     assert bench.state("damaged", "schema") == "2", "nothing was thrown away"

@@ -107,15 +107,18 @@ trial_prepare() { # RELEASE
 
 # As much as the state takes or says that it takes, whichever is more, and 64 MiB: a file of holes takes nothing
 # on the disk, but all of its size in an archive, and in a state that is unpacked by a tar that knows no holes.
-space_for_snapshot() {
+space_for_snapshot() { # [KIB]: and no less than that, which is to be unpacked in its place
     [ -n "$(current)" ] || return 0
     state_kib=$(du -sk "$DIR/state" 2>/dev/null) || : # of a state in use: a file may vanish under it
     state_kib=${state_kib%%[!0-9]*}
-    said_kib=$(apparent_kib "$DIR/state")
-    [ "${state_kib:-0}" -ge "$said_kib" ] || state_kib=$said_kib
+    for other_kib in "$(apparent_kib "$DIR/state")" "${1:-0}"; do
+        [ "${state_kib:-0}" -ge "$other_kib" ] || state_kib=$other_kib
+    done
     need_kib=$((state_kib + 65536))
     free_kib=$(free_kib_of "$DIR")
-    [ "$free_kib" -ge "$need_kib" ] || fail disk-full "the snapshot needs $need_kib KiB, $free_kib are free"
+    [ "$free_kib" -lt "$need_kib" ] || return 0
+    kept_kib=$(du -sk "$DIR/snapshots" 2>/dev/null) || :
+    fail disk-full "the snapshot needs $need_kib KiB, $free_kib are free; earlier ones take ${kept_kib%%[!0-9]*}"
 }
 
 apparent_kib() { # FOLDER: the sizes of its files, whatever they take on the disk
@@ -148,9 +151,9 @@ trial_swap() { # RELEASE SECONDS
         halt_box
         note_unclean
         failpoint trial-stopped
-        take_snapshot "$1"
+        take_snapshot "$old"
         failpoint trial-snapshot
-        snapshot=$1
+        snapshot=$old
     }
     write_trial "$1" running "$2"
     failpoint trial-running
@@ -194,7 +197,7 @@ tell_trial() {
 
 # --- the state: kept and given back -------------------------------------------------------------------------------
 
-take_snapshot() { # RELEASE: the state as it was before it
+take_snapshot() { # RELEASE: the state as it leaves it
     started_ms=$(uptime_ms)
     mkdir -p "$DIR/snapshots"
     snap=$DIR/snapshots/$1.tar
@@ -213,10 +216,14 @@ tar_holes() { # the option that keeps holes as holes, where tar has one
     case $(tar --version 2>&1 || :) in *GNU*) echo -S ;; esac
 }
 
-restore_snapshot() { # RELEASE: the state as it was before it. May be cut off and begun again at any point.
+snapshot_whole() { # RELEASE
     snap=$DIR/snapshots/$1.tar
     [ -f "$snap" ] || fail snapshot-missing "$snap"
     [ "$(sha256_of "$snap")" = "$(first_line "$snap.sha256")" ] || fail snapshot-damaged "$snap"
+}
+
+restore_snapshot() { # RELEASE: the state as it left it. May be cut off and begun again at any point.
+    snapshot_whole "$1"
     rm -rf "$DIR/state" "$DIR/restore" # what the failed release left is of no use, and its room is needed
     mkdir "$DIR/restore"
     failpoint restore-begun
@@ -310,21 +317,12 @@ back_to_nothing() {
     drop "$DIR/reason"
 }
 
-# The last words of the release that did not make it, for whoever looks for the cause.
-keep_failure() { # RELEASE
-    its=$(dk container inspect --format '{{index .Config.Labels "clawrack.release"}}' "$CONT" 2>/dev/null) || return 0
-    [ "$its" = "$1" ] || return 0
-    mkdir -p "$DIR/failed/$1"
-    dk logs --tail 2000 "$CONT" 2>&1 | tail -c 262144 >"$DIR/failed/$1/log" || :
-    dk container inspect "$CONT" >"$DIR/failed/$1/inspect.json" 2>/dev/null || :
-    [ ! -e "$DIR/reason" ] || cp "$DIR/reason" "$DIR/failed/$1/reason"
-}
-
 # --- commit -------------------------------------------------------------------------------------------------------
 
-verb_commit() { # TOKEN NAME RELEASE
+verb_commit() { # TOKEN NAME RELEASE [KEEP]
     is_name "$2" || bad name "$2"
     is_release "$3" || bad release "$3"
+    [ $# -lt 4 ] || is_keep "$4" || bad keep "$4"
     begin "$1" "$2"
     if [ "$(current)" = "$3" ] && [ ! -e "$DIR/trial" ]; then
         say already 1
@@ -334,6 +332,7 @@ verb_commit() { # TOKEN NAME RELEASE
     [ "$(field "$DIR/trial" stage)" = waiting ] || refuse late "the trial is not under way"
     still "$(field "$DIR/trial" boot)" "$(field "$DIR/trial" until)" || refuse late "the deadline has passed"
     is_running || refuse not-running "$3 has ended"
+    note_keep "${4:-}"
     commit_box "$3"
 }
 
@@ -346,20 +345,8 @@ commit_box() { # RELEASE
 
 finish_commit() {
     enable_box
+    note_history "$(field "$DIR/trial" before)"
     prune
     failpoint commit-pruned
     drop "$DIR/trial"
-}
-
-# What a later revert cannot need: every snapshot but the last trial's, every release but it and the one before.
-prune() {
-    keep_new=$(current)
-    keep_old=$(field "$DIR/trial" before)
-    for release_dir in "$DIR"/releases/*; do
-        case ${release_dir##*/} in "$keep_new" | "$keep_old") ;; *) rm -rf "$release_dir" ;; esac
-    done
-    for snap in "$DIR"/snapshots/*; do
-        case ${snap##*/} in "$keep_new.tar" | "$keep_new.tar.sha256") ;; *) rm -f "$snap" ;; esac
-    done
-    drop_images
 }

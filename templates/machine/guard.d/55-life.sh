@@ -170,7 +170,7 @@ recover() {
 }
 
 half_done() {
-    [ -e "$DIR/trial" ] || [ -e "$DIR/removing" ] || [ -e "$DIR/replacing" ] ||
+    [ -e "$DIR/trial" ] || [ -e "$DIR/removing" ] || [ -e "$DIR/replacing" ] || [ -e "$DIR/rollback" ] ||
         [ "$(first_line "$DIR/stopped")" = unproven ]
 }
 
@@ -179,6 +179,8 @@ recover_box() {
         recover_meter
     elif [ -e "$DIR/removing" ]; then
         remove_box "$(first_line "$DIR/removing")"
+    elif [ -e "$DIR/rollback" ]; then
+        recover_rollback
     elif [ ! -e "$DIR/trial" ]; then
         stop_box
     elif [ "$(field "$DIR/trial" release)" = "$(current)" ]; then

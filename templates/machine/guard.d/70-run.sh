@@ -47,6 +47,8 @@ may_run() { # sets RELEASE
         ;;
     reverting) [ -z "$(field "$DIR/trial" touched)" ] || refuse reverting "the state is not restored yet" ;;
     esac
+    [ "$(field "$DIR/rollback" stage)" != restoring ] || [ "$(field "$DIR/rollback" release)" = "$(current)" ] ||
+        refuse rolling-back "the state is not restored yet"
     RELEASE=$(wanted_release)
     [ -n "$RELEASE" ] || refuse no-release "$BOX has no release"
 }

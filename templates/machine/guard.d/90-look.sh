@@ -27,11 +27,18 @@ look_machine() {
     say boot "$(boot_id)"
     say uptime "$(uptime_s)"
     say token "$(first_line "$DATA/token")"
+    say memory "$(memory_bytes)"
     say disk_free "$(($(free_kib_of "$DATA") * 1024))"
     if firewall_ok; then say firewall ok; else say firewall missing; fi
     say data "$DATA"
     look_supervisor
     [ ! -d "$DATA/kept" ] || for entry in "$DATA"/kept/*; do say kept "${entry##*/}"; done
+}
+
+memory_bytes() { # all that the machine has
+    while read -r word kib _; do
+        [ "$word" != MemTotal: ] || { echo $((kib * 1024)) && return 0; }
+    done </proc/meminfo
 }
 
 look_supervisor() {
@@ -132,6 +139,7 @@ look_agent() { # PREFIX
         say "$1.bridge" "cr$net_number"
     fi
     look_trial "$1"
+    look_kept "$1"
     look_reason "$1"
     for entry in "$DIR"/releases/*/spec; do
         [ ! -e "$entry" ] || { entry=${entry%/spec} && say "$1.staged" "${entry##*/}"; }
@@ -144,6 +152,23 @@ look_agent() { # PREFIX
     running=$(field "$DIR/releases/$(wanted_release)/spec" port)
     [ -z "$running" ] || say "$1.port" "$running"
     [ "$(hold_left)" = 0 ] || say "$1.hold" "$(hold_left)"
+}
+
+look_kept() { # what it was before, the latest first: RELEASE SINCE BYTES VERSION; and since when it is what it is
+    [ ! -e "$DIR/rollback" ] || say "$1.rollback" "$(field "$DIR/rollback" release)"
+    [ -r "$DIR/history" ] || return 0
+    say "$1.upgraded" "$(history_since "$(current)")"
+    while read -r look_release look_rest; do
+        [ -z "$look_release" ] || say "$1.kept" "$look_release $look_rest $(version_of "$look_release")"
+    done <<END
+$(kept)
+END
+}
+
+version_of() { # RELEASE: as its label says it
+    while IFS= read -r line; do
+        case $line in label=version=*) printf '%s' "${line#label=version=}" ;; esac
+    done <"$DIR/releases/$1/spec"
 }
 
 look_trial() {
