@@ -107,12 +107,19 @@ class Wish(msgspec.Struct, frozen=True):
     Attributes:
         policy: how its rollouts go.
         groups: of agents that are alike; their members are in ``agents``, those without a file of their own too.
+        beyond: members of a group that has fewer now; they are left alone, and a person decides about them.
     """
 
     machines: dict[str, Machine] = {}
     agents: dict[str, Agent] = {}
     policy: Policy = Policy()
     groups: dict[str, Group] = {}
+    beyond: dict[str, Agent] = {}
+
+    @property
+    def everyone(self) -> dict[str, Agent]:
+        """Every agent that has a place in the folder: those that are wished, and those beyond."""
+        return self.agents | self.beyond
 
 
 class Unplaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,11 +168,13 @@ class SeenAgent(msgspec.Struct, frozen=True, kw_only=True):
         subnet: of its own network, or empty.
         kept: the releases that one can go back to, the newest first; each has its state.
         failed: releases whose trial failed, with what was kept of it.
-        drift: what was changed on the machine past us, one word each.
+        drift: what was changed on the machine past us: ``config``, ``image``, ``label``.
+        version: of the program, as its release says; empty where the machine does not tell.
     """
 
     name: str
     kind: str = ""
+    version: str = ""
     release: str = ""
     trial: str = ""
     container: str = ""
@@ -191,6 +200,10 @@ class SeenMachine(msgspec.Struct, frozen=True, kw_only=True):
         free: bytes free where agents' state lies.
         memory: bytes that it has in all; 0 where it did not say.
         firewall: whether the guard's chain is in place.
+        engine: the version of its Docker; empty where that does not answer, and nobody knows what runs.
+        store: how its engine keeps images, ``classic`` or ``containerd``: it decides on their ids; empty where unasked.
+        others: containers that are nobody's of ours.
+        unnamed: containers with our label that are no agent's.
     """
 
     id: str
@@ -204,6 +217,9 @@ class SeenMachine(msgspec.Struct, frozen=True, kw_only=True):
     free: int = 0
     memory: int = 0
     firewall: bool = False
+    store: str = ""
+    others: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
 
 
 class Seen(msgspec.Struct, frozen=True):

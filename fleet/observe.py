@@ -8,6 +8,7 @@ import msgspec
 from fleet.base.clean import line, number
 from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.words import say
+from fleet.drift import twice
 from fleet.machine import containers
 from fleet.machine.guard import Guard, GuardAbsent, sentence
 from fleet.machine.many import many
@@ -89,15 +90,6 @@ def _agent(name: str, told: dict[str, str]) -> SeenAgent:
         address=of("address"),
         subnet=of("subnet"),
     )
-
-
-def twice(seen: Seen) -> dict[str, str]:
-    """Return the machines that carry another one's id, each with the other: one disk was copied."""
-    by_id: dict[str, list[str]] = {}
-    for name, there in sorted(seen.machines.items()):
-        if there and there.id:
-            by_id.setdefault(there.id, []).append(name)
-    return {name: next(n for n in names if n != name) for names in by_id.values() if len(names) > 1 for name in names}
 
 
 def machine_view(

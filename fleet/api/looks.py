@@ -5,7 +5,7 @@ from threading import Event as Flag
 
 from fleet import logs, observe, tombs, usage
 from fleet.api.ground import Ground
-from fleet.base.errors import ClawrackError, Refused
+from fleet.base.errors import ClawrackError
 from fleet.logs import Asked, Ears, LogLine, Source
 from fleet.machine.guard import Guard, GuardAbsent
 from fleet.machine.many import many
@@ -25,15 +25,9 @@ class Looks(Ground):
         )
 
     def plan(self, wish: Wish | None = None) -> Plan:
-        """Return what turns the seen fleet into the wished one: the whole, or the part that is given.
-
-        Raises:
-            Refused: two machines carry one id, so nobody knows which is which.
-        """
+        """Return what turns the seen fleet into the wished one: the whole, or the part that is given."""
         wish = wish or self.wish()
         seen, _ = self.seen(wish, images=True)
-        for name, other in observe.twice(seen).items():
-            raise Refused("twin.two", where=name, machine=name, other=other)
         return plan(wish, seen, self._hands(wish).targets)
 
     def status(self) -> Status:

@@ -42,7 +42,11 @@ def case(plain: dict[str, Any]) -> Case:
         )
 
     machines = {
-        name: change(there, agents={agent: wished(seen) for agent, seen in there.agents.items()}) if there else None
+        name: change(
+            there, engine=there.engine or "29.1", agents={agent: wished(seen) for agent, seen in there.agents.items()}
+        )
+        if there
+        else None
         for name, there in read.seen.machines.items()
     }
     return change(read, seen=Seen(machines=machines))

@@ -53,6 +53,7 @@ def machines_seen(draw: st.DrawFn) -> SeenMachine | None:
         return None
     return SeenMachine(
         id="m",
+        engine="29.1",
         agents=draw(agents_seen()),
         images=frozenset(draw(st.sets(st.sampled_from(["sha256:claw", "sha256:meter"])))),
         meter_image=draw(st.sampled_from(["", "sha256:meter", "sha256:older"])),
