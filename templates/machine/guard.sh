@@ -43,6 +43,10 @@
 #   hold TOKEN ID MOST                   stdin: a backup of at most MOST bytes, to rest here: `bytes= sha256=`; it counts
 #                                        once `held TOKEN ID SHA256` says that it is whole. `unhold TOKEN ID`: gone
 #   holdings | hand ID                   the backups that rest here, `backup.ID=BYTES`; one of them on standard output
+#   foreign CONTAINER DEST               what taking over a container of somebody else's would copy: `bytes= free=`
+#   adopt TOKEN NAME CONTAINER DEST      NAME's first trial takes this container over: it is stopped, proven, and its state
+#                                        at DEST copied; what takes the trial back starts it again. `name= policy=`
+#   unadopt TOKEN NAME                   NAME goes, its state is kept (`kept=`); what it came from runs again (`back=`)
 #   meter TOKEN RELEASE SHA256           stdin: tar of `spec` and `routes.json`; the meter is (re)placed.
 #                                        New routes alone need no new container.
 #   route TOKEN NAME BYTES               stdin: BYTES bytes, a route to a provider with its real key (three lines, see
@@ -126,6 +130,8 @@ main() {
     dial | remove | meter | forget | handover | route | assign | once | rollback | keep) arity $# 3 3 ;;
     stage | secrets | trial) arity $# 4 4 ;;
     holdings) arity $# 0 0 ;;
+    foreign | unadopt) arity $# 2 2 ;;
+    adopt) arity $# 4 4 ;;
     hand) arity $# 1 1 ;;
     save | saved | unkept | unhold) arity $# 2 2 ;;
     copy | unkeep | hold | held) arity $# 3 3 ;;

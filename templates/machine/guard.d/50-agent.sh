@@ -155,6 +155,7 @@ trial_swap() { # RELEASE SECONDS
         failpoint trial-snapshot
         snapshot=$old
     }
+    adopt_old "$1"
     write_trial "$1" running "$2"
     failpoint trial-running
     remove_container "$CONT"
@@ -315,6 +316,7 @@ back_to_nothing() {
     meter_key_revoke
     drop_network
     drop "$DIR/reason"
+    adopt_back
 }
 
 # --- commit -------------------------------------------------------------------------------------------------------

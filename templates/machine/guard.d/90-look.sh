@@ -139,6 +139,7 @@ look_agent() { # PREFIX
         say "$1.bridge" "cr$net_number"
     fi
     look_trial "$1"
+    look_adopt "$1"
     look_kept "$1"
     look_reason "$1"
     for entry in "$DIR"/releases/*/spec; do
