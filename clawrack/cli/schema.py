@@ -28,6 +28,8 @@ from fleet.base.event import Event
 from fleet.bundle.form import Written
 from fleet.doctor.finding import DiagnosisView
 from fleet.logs import LogLine
+from fleet.rebuild import Rebuilt
+from fleet.rollout_view import RolloutView
 from fleet.schema import Schema, bare, document
 from fleet.talk import Answer
 from fleet.views import AgentView, KeyView, MachineView, PageView, Result, Status, UsageRow
@@ -73,6 +75,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "agent restart": CHANGE,
     "agent remove": CHANGE,
     "machine add": {"event": Event, "added": Added | None},
+    "fleet rebuild": {"event": Event, "rebuilt": list[Rebuilt]},
     "machine list": {"machines": list[MachineView]},
     "machine show": {"machine": MachineView},
     "machine shell": {"shell": ShellRan},
@@ -80,6 +83,14 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "machine claim": CHANGE,
     "machine remove": CHANGE,
     "machine handover": {"event": Event, "receipt": Receipt | None},
+    "apply": {"event": Event, "rollout": RolloutView | None},
+    "upgrade": {"event": Event, "rollout": RolloutView | None},
+    "rollback": {"event": Event, "rollout": RolloutView | None},
+    "rollout list": {"rollouts": list[RolloutView]},
+    "rollout show": {"rollout": RolloutView | None},
+    "rollout pause": {"rollout": RolloutView | None},
+    "rollout resume": {"event": Event, "rollout": RolloutView | None},
+    "rollout abort": {"event": Event, "rollout": RolloutView | None},
     "status": {"status": Status},
     "doctor": {"event": Event, "diagnosis": DiagnosisView},
     "usage": {"usage": list[UsageRow], "silent": list[str]},

@@ -2,16 +2,17 @@
 
 A `Fleet` is opened on a folder by clawrack/wire, which hands it what reaches outside: how a port is opened, how an
 image comes to a machine, where the journal lies. Its parts: `ground` (the folder), `looks`, `acts`, `doors`, `health`,
-`keyring`.
+`keyring`, `rebuilding`, `rolling`.
 """
 
 from dataclasses import dataclass
 
-from fleet.api.doors import Doors
 from fleet.api.health import Health
 from fleet.api.keyring import Keyring
+from fleet.api.rebuilding import Rebuilding
+from fleet.api.rolling import Rolling
 
 
 @dataclass(frozen=True)
-class Fleet(Doors, Health, Keyring):
+class Fleet(Rolling, Health, Keyring, Rebuilding):
     """A fleet; its attributes are those of `fleet.api.ground.Ground`."""

@@ -12,6 +12,8 @@ from fleet.base.errors import ActionFailed
 from fleet.machine.port import Port
 from fleet.machine.written import Span, log
 
+_SNAPSHOTTER = "io.containerd.snapshotter"
+
 
 @contextmanager
 def asking(port: Port) -> Generator[None]:
@@ -65,3 +67,34 @@ def images(port: Port) -> frozenset[str]:
     with asking(port):
         found = cast("list[str]", port.docker().images(quiet=True, all=True))  # pyright: ignore[reportUnknownMemberType]
         return frozenset(found)
+
+
+def store(port: Port) -> str:
+    """Return how the engine keeps images, ``classic`` or ``containerd``: one image has another id in each.
+
+    Raises:
+        ActionFailed: the engine said no.
+        Unreachable: the machine or its engine does not answer.
+    """
+    with asking(port):
+        told = port.docker().info()
+    words = [word for row in told.get("DriverStatus") or () for word in row]
+    return "containerd" if any(_SNAPSHOTTER in str(word) for word in words) else "classic"
+
+
+def name_of(port: Port, image: str) -> str:
+    """Return where an image came from: its name by digest in a registry, else the name of what we built; or nothing.
+
+    Raises:
+        ActionFailed: the engine said no.
+        Unreachable: the machine or its engine does not answer.
+    """
+    from docker.errors import NotFound  # noqa: PLC0415 - see above
+
+    with asking(port):
+        try:
+            told = cast("dict[str, Any]", port.docker().inspect_image(image)) if image else {}  # pyright: ignore[reportUnknownMemberType]
+        except NotFound:
+            return ""
+    names = [*(told.get("RepoDigests") or ()), *(told.get("RepoTags") or ())]
+    return line(str(names[0])) if names else ""

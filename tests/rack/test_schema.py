@@ -25,6 +25,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("schema", "self show", "self formats", "completion"), "need no machine: tests/unit/test_schema.py"
     ),
+    **dict.fromkeys(("machine add", "fleet rebuild"), "tests/rack/test_machine_add.py"),
     "agent open": "the tiny kind has no page: tests/rack/test_agent_open.py",
     **dict.fromkeys(("booth desk", "booth list", "booth sheet"), "wants devices: tests/rack/test_booth.py"),
     "booth bundle": "fetches packages: tests/rack/test_offline.py",
@@ -35,7 +36,7 @@ ELSEWHERE = {
     **dict.fromkeys(("key set", "key list", "key remove", "key providers"), "a provider: tests/rack/test_keys.py"),
 }
 """Commands whose documents are not driven here, and where they are."""
-SELDOM = {("agent logs", "note"), ("setup", "setups"), ("doctor", "event"), ("usage", "silent")}
+SELDOM = {("agent logs", "note"), ("setup", "setups"), ("setup", "added"), ("doctor", "event"), ("usage", "silent")}
 """Documents that a command prints only in a situation that is not made here."""
 
 
