@@ -200,6 +200,8 @@ def _local() -> Iterator[tuple[str, Path, Said]]:
         yield "tombstone", path, formats.in_yaml(path, "version")
     for path in sorted(folder.glob("twins/*.yaml")):
         yield "twin", path, formats.in_yaml(path, "version")
+    for path in sorted(folder.glob("imports/*.yaml")):
+        yield "import", path, formats.in_yaml(path, "format")
     yield "journal", state / "journal.jsonl", formats.in_last_line(state / "journal.jsonl", "v")
     for path in sorted(state.glob("rollouts/*/rollout.json")):
         yield "rollout", path, formats.in_json(_read(path), "version")

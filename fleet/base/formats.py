@@ -30,6 +30,7 @@ FORMATS = {
     "route": 1,
     "tombstone": 1,
     "twin": 1,
+    "import": 1,
     "rollout": 1,
 }
 """The newest of each that this clawrack reads and the one that it writes; it reads all older ones."""

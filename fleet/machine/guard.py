@@ -173,6 +173,18 @@ class Guard:
         """Take the agent off; with ``keep`` its state stays, and ``kept`` says where."""
         return self._call("remove", lease.word, name, fate, timeout=_STOP)
 
+    def foreign(self, container: str, inside: str) -> Said:
+        """Tell what taking over a container of somebody else's would copy: ``bytes``, and how many are ``free``."""
+        return self._call("foreign", container, inside)
+
+    def adopt(self, lease: Lease, name: str, container: str, inside: str) -> Said:
+        """Let the agent's first trial take a container of somebody else's over, with the state that is at this path."""
+        return self._call("adopt", lease.word, name, container, inside)
+
+    def unadopt(self, lease: Lease, name: str) -> Said:
+        """Take the agent off, its state kept (``kept``); what it came from runs again as before (``back``)."""
+        return self._call("unadopt", lease.word, name, timeout=_STOP)
+
     def meter(self, lease: Lease, release: str, files: Mapping[str, str]) -> bool:
         """Place or replace the meter: ``spec`` and ``routes.json``; whether anything had to be done."""
         content = pack(files)
