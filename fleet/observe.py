@@ -51,7 +51,9 @@ def look(port: Port, *, images: bool = False) -> SeenMachine:
         Unreachable: it does not answer.
     """
     told = read(Guard(port).look())
-    return msgspec.structs.replace(told, images=containers.images(port)) if images and told.engine else told
+    if not images or not told.engine:
+        return told
+    return msgspec.structs.replace(told, images=containers.images(port), store=containers.store(port))
 
 
 def read(pairs: Iterable[tuple[str, str]]) -> SeenMachine:

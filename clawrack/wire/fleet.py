@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from clawrack.wire.identity import controller, controller_key, pins
-from clawrack.wire.images import place_image, resolved
+from clawrack.wire.images import known_image, place_image, resolved
 from clawrack.wire.leaving import leave_machine
 from clawrack.wire.ports import Ports, target_of
 from fleet.api import Fleet
@@ -40,6 +40,7 @@ def _fleet(folder: Path, ports: Ports) -> Fleet:
         graves=_graves(),
         carried=_carried,
         resolve=resolved,
+        knows=known_image,
     )
 
 

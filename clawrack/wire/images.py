@@ -2,13 +2,14 @@
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from fleet.actions import PlaceImage
 from fleet.base.errors import ActionFailed
 from fleet.base.event import Listener, ignore
 from fleet.kinds import METER, recipe_file
 from fleet.machine.port import Port
+from fleet.resolve import Sort
 
 if TYPE_CHECKING:
     from fleet.images import Cache
@@ -68,6 +69,19 @@ def resolved(port: Port, of: str, version: str, listen: Listener = ignore) -> tu
 
     found = resolve(port, recipe_of(of, version), listen)
     return found.id, found.ref
+
+
+def known_image(sort: Sort) -> tuple[str, str] | None:
+    """Return the id and the ref of an image of this sort where this computer has built it; nothing is made."""
+    from fleet.images import Cache, default_home  # noqa: PLC0415 - see obtained
+    from fleet.images.recipe import Architecture, recipe_key, recipe_of  # noqa: PLC0415 - likewise
+    from fleet.images.resolve import Store, id_in  # noqa: PLC0415 - likewise
+
+    if sort.architecture not in get_args(Architecture) or sort.store not in get_args(Store):
+        return None
+    recipe = recipe_of(sort.of, sort.version)
+    built = Cache(default_home()).readable(recipe_key(recipe, cast("Architecture", sort.architecture)))
+    return (id_in(built, cast("Store", sort.store)), built.name) if built else None
 
 
 def image_cache() -> "Cache":

@@ -3,6 +3,8 @@
 import time
 from typing import TYPE_CHECKING, cast
 
+from msgspec import structs
+
 from fleet import apply as applying
 from fleet import load, talk, tombs
 from fleet.actions import AnyAction, Remove, Restart, Start, Stop
@@ -30,12 +32,20 @@ class Acts(Looks):
     """A fleet, worked on."""
 
     def apply(self, todo: Plan, listen: Listener = ignore) -> None:
-        """Carry a plan out.
+        """Carry a plan out; what it decided is written into the folder first.
 
         Raises:
             ClawrackError: the first thing that went wrong.
         """
-        applying.apply(todo, self._hands(self.wish()), listen)
+        todo, wish = self.made(todo, listen), self.wish()
+        for name, machine in todo.machines.items():
+            if name in wish.machines and machine != wish.machines[name]:
+                load.save_machine(self.folder, name, machine)
+        for name, agent in todo.agents.items():
+            if name in wish.agents and agent != wish.agents[name]:
+                load.save_agent(self.folder, name, agent)
+        hands = self._hands(structs.replace(wish, agents=wish.agents | todo.agents))
+        applying.apply(todo, hands, listen)
 
     def ask(self, name: str, message: str, wait: float | None = None) -> Answer:
         """Send one message through an agent and return its answer; ``wait`` are the seconds that it may take.

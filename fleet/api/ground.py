@@ -11,14 +11,19 @@ from fleet.gate import Who
 from fleet.kinds import home_of, kind
 from fleet.leaving import Leaving
 from fleet.machine.port import Port
-from fleet.model import Agent, Machine, Wish
+from fleet.model import Agent, Machine, Target, Wish
 from fleet.render import configs, target
+from fleet.resolve import Knows, Sort
 
 Resolves = Callable[[Port, str, str, Listener], tuple[str, str]]
 
 
 def _unresolved(port: Port, of: str, version: str, listen: Listener) -> tuple[str, str]:
     raise LookupError(port.name, of, version, listen)
+
+
+def _nothing(sort: Sort) -> None:
+    del sort
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Ground:
         carried: returns the sha256 of the guard's archive that we carry.
         resolve: returns the id and the ref of an image, as a machine's engine calls it (port; kind, or ``meter``;
             version; who listens). It may build here, and pull there what only a pull can name. Nothing is sent.
+        knows: returns the id and the ref of an image that this computer has built; it makes nothing, and asks nobody.
     """
 
     folder: Path
@@ -43,6 +49,7 @@ class Ground:
     graves: tombs.Keeper = tombs.NOBODY
     carried: Callable[[], str] = str
     resolve: Resolves = _unresolved
+    knows: Knows = _nothing
 
     def wish(self) -> Wish:
         """Return the fleet as its files say it should be.
@@ -60,6 +67,10 @@ class Ground:
         """
         return self.open(name, self._machine(name, self.wish()))
 
+    def target(self, name: str, agent: Agent) -> Target:
+        """Return what an agent should be."""
+        return target(name, agent, kind(agent.kind), configs(home_of(agent.kind)))
+
     def _opener(self, name: str, machine: Machine) -> Callable[[], Port]:
         return lambda: self.open(name, machine)
 
@@ -68,7 +79,7 @@ class Ground:
         return replace(
             self.hands,
             port=self.port,
-            targets={n: target(n, a, kinds[n], configs(home_of(a.kind))) for n, a in wish.agents.items()},
+            targets={name: self.target(name, agent) for name, agent in wish.agents.items()},
             kinds=kinds,
             versions={name: agent.version for name, agent in wish.agents.items()},
         )

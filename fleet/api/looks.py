@@ -1,18 +1,37 @@
 """What a fleet is, and what it says: nothing here changes anything."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from threading import Event as Flag
+from typing import NamedTuple
 
-from fleet import logs, observe, tombs, usage
+from fleet import logs, meter, observe, resolve, tombs, usage
 from fleet.api.ground import Ground
 from fleet.base.errors import ClawrackError
+from fleet.base.event import Listener, ignore
 from fleet.logs import Asked, Ears, LogLine, Source
 from fleet.machine.guard import Guard, GuardAbsent
 from fleet.machine.many import many
 from fleet.machine.written import Span
-from fleet.model import Seen, Wish
+from fleet.model import Machine, Seen, Target, Wish
 from fleet.plan import Plan, plan, strays
+from fleet.plan_agent import Known, Meter
 from fleet.views import AgentView, Look, MachineView, Status, Usage, UsageRow
+from templates.meter.meter import VERSION
+
+
+class Planned(NamedTuple):
+    """A plan, and what it was planned upon: the wish with homes and images, the seen, why some did not answer."""
+
+    plan: Plan
+    wish: Wish
+    seen: Seen
+    targets: dict[str, Target]
+    troubles: dict[str, ClawrackError]
+
+
+def _with_release(known: Meter, machine: Machine) -> Meter:
+    return replace(known, release=meter.release(machine.meter)) if machine.meter else known
 
 
 class Looks(Ground):
@@ -24,11 +43,42 @@ class Looks(Ground):
             {name: self._opener(name, machine) for name, machine in wish.machines.items()}, images=images
         )
 
-    def plan(self, wish: Wish | None = None) -> Plan:
-        """Return what turns the seen fleet into the wished one: the whole, or the part that is given."""
-        wish = wish or self.wish()
-        seen, _ = self.seen(wish, images=True)
-        return plan(wish, seen, self._hands(wish).targets)
+    def plan(self, wish: Wish | None = None, *, again: bool = False) -> Plan:
+        """Return what turns the seen fleet into the wished one: the whole, or the part that is given.
+
+        Nothing is made for it: an image that nobody knows yet has no id in it, see `made`. With ``again`` releases that
+        failed before are tried again.
+        """
+        return self.planned(wish, again=again).plan
+
+    def planned(self, wish: Wish | None = None, *, again: bool = False) -> Planned:
+        """Return the same, with all that it was planned upon."""
+        files = wish or self.wish()
+        seen, troubles = self.seen(files, images=True)
+        found = resolve.resolve(files, seen, self.knows, VERSION)
+        targets = {
+            name: self.target(name, agent)
+            for name, agent in found.wish.agents.items()
+            if seen.machines.get(agent.machine) is not None
+        }
+        told = Known(
+            meters={name: _with_release(one, found.wish.machines[name]) for name, one in found.meters.items()},
+            deployed=frozenset(name for name, agent in files.agents.items() if agent.image),
+            again=again,
+        )
+        return Planned(plan(found.wish, seen, targets, told), found.wish, seen, targets, troubles)
+
+    def made(self, todo: Plan, listen: Listener = ignore) -> Plan:
+        """Return the plan with every image known: what was not is asked for or built now, once for each sort.
+
+        Raises:
+            ClawrackError: an image can not be had.
+        """
+        wish, found = self.wish(), dict[resolve.Unmade, resolve.Found]()
+        for one in resolve.unmade(todo):
+            port = self.open(one.machine, self._machine(one.machine, wish))
+            found[one] = self.resolve(port, one.of, one.version, listen)
+        return resolve.filled(todo, found, self.target) if found else todo
 
     def status(self) -> Status:
         """Return the whole fleet in one look."""
