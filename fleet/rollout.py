@@ -85,6 +85,11 @@ class Next(msgspec.Struct, frozen=True):
     verdict: Verdict = ""
 
 
+def agent_of(action: AnyAction) -> str:
+    """Return the name of the agent that an action is about; empty where it is about a machine."""
+    return getattr(action, "agent", "")
+
+
 def order(plan: Plan, policy: Policy) -> Order:
     """Return the plan in waves: the canaries of everything that is new, then ever more.
 
@@ -105,7 +110,7 @@ def _units(plan: Plan) -> Iterator[Unit]:
     of_machine: dict[str, list[int]] = {}
     of_agent: dict[str, list[int]] = {}
     for number, action in enumerate(plan.actions):
-        agent: str = getattr(action, "agent", "")
+        agent = agent_of(action)
         shared = of_machine.setdefault(action.machine, [])
         own = of_agent.setdefault(agent, []) if agent else shared
         needed = [n for n in shared if _serves(plan.actions[n], action, plan)] + (own if agent else [])
@@ -120,7 +125,7 @@ def _serves(earlier: AnyAction, action: AnyAction, plan: Plan) -> bool:
         return True
     if isinstance(action, PlaceMeter):
         return earlier.image == action.image
-    agent = plan.agents.get(getattr(action, "agent", ""))
+    agent = plan.agents.get(agent_of(action))
     return agent is None or not agent.image or earlier.image == agent.image
 
 

@@ -16,6 +16,7 @@ import msgspec
 from fleet.base import formats, places
 from fleet.base.disk import append, locked, replace
 from fleet.base.errors import BadInput, StateDamaged
+from fleet.model import Agent
 from fleet.plan import Plan
 from fleet.policy import Policy
 from fleet.rollout import Entry, Order, Verdict, order
@@ -34,6 +35,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         plan: that it carries out.
         policy: by which.
         fleet: how many agents the fleet had.
+        was: the plan's agents as they were before, by name; without those that are new.
         of: the number of the rollout that it takes back; 0 for none.
     """
 
@@ -43,6 +45,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     policy: Policy
     fleet: int = 0
+    was: dict[str, Agent] = {}
     of: int = 0
 
 

@@ -20,7 +20,7 @@ from fleet.base.event import Event, Kind, Listener
 from fleet.deploy import Bounds
 from fleet.machine.guard import Guard
 from fleet.model import Agent
-from fleet.rollout import Entry, Order, Unit, Verdict, What, nexts
+from fleet.rollout import Entry, Order, Unit, Verdict, What, agent_of, nexts
 from fleet.rollout_record import Record
 from fleet.rollout_why import evidence
 from fleet.site import held
@@ -141,6 +141,26 @@ class Run:
         self.record.add(entry)
         self.live.discard(entry.unit)
         self.progress = time.monotonic()
+
+    def take_back(self) -> None:
+        """Take back what a controller that died left on trial; what was committed stays, and so does its file."""
+        for unit in nexts(self.order, self.record.entries).look:
+            try:
+                self.record.add(self._taken_back(unit))
+            except ClawrackError as error:
+                self.record.add(self._wrong("unknown", unit, error))
+
+    def _taken_back(self, unit: Unit) -> Entry:
+        found = self._settled(unit)
+        if isinstance(found, Entry):
+            return found
+        action = unit.action
+        if isinstance(found, Deploy) and found.resumes:
+            with held(self.crew.hands.port(action.machine), self.crew.hands.holder) as site:
+                site.guard.revert(site.lease, found.agent)
+        self._put_back(unit)
+        agent = agent_of(action)
+        return self._wrong("failed", unit, ActionFailed("gate.halted", where=action.subject, agent=agent))
 
     # --- one unit, in a thread of its own ------------------------------------------------------------------------
 
