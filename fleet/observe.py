@@ -1,6 +1,6 @@
 """The fleet as its machines say it is: every machine asked at once, each in one round trip or two."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -58,24 +58,33 @@ def look(port: Port, *, images: bool = False) -> SeenMachine:
 
 def read(pairs: Iterable[tuple[str, str]]) -> SeenMachine:
     """Return what a guard's ``look`` says."""
-    told = dict(pairs)
+    told, rows = dict[str, str](), dict[str, list[str]]()
+    for key, value in pairs:
+        told[key] = value
+        rows.setdefault(key, []).append(value)
     names = sorted({key.split(".")[1] for key in told if key.startswith("agent.")})
     return SeenMachine(
         id=told.get("id", ""),
-        agents={name: _agent(name, told) for name in names},
+        agents={name: _agent(name, told, rows) for name in names},
         architecture=told.get("docker.platform", "").rpartition("/")[2],
         engine=told.get("docker.version", ""),
         meter=told.get("meter.release", ""),
         meter_image=told.get("meter.image", ""),
         meter_state=_STATES.get(told.get("meter.state", ""), "absent"),
         free=number(told.get("disk_free", "")) or 0,
+        memory=number(told.get("memory", "")) or 0,
+        others=tuple(sorted(row.partition(" ")[0] for row in rows.get("other", ()))),
+        unnamed=tuple(sorted({key.split(".")[1] for key in told if key.startswith("stray.")})),
         firewall=told.get("firewall") == "ok",
     )
 
 
-def _agent(name: str, told: dict[str, str]) -> SeenAgent:
+def _agent(name: str, told: Mapping[str, str], rows: Mapping[str, list[str]]) -> SeenAgent:
     def of(key: str) -> str:
         return told.get(f"agent.{name}.{key}", "")
+
+    def each(key: str) -> tuple[str, ...]:
+        return tuple(rows.get(f"agent.{name}.{key}", ()))
 
     return SeenAgent(
         name=name,
@@ -91,6 +100,10 @@ def _agent(name: str, told: dict[str, str]) -> SeenAgent:
         reason=sentence(of("reason"), of("reason.detail")),
         address=of("address"),
         subnet=of("subnet"),
+        version=of("version"),
+        kept=each("kept"),
+        failed=each("failed"),
+        drift=tuple(sorted(each("drift"))),
     )
 
 
