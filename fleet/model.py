@@ -7,7 +7,7 @@ wish always gives the same name, and a second apply finds nothing to do.
 import hashlib
 import itertools
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -24,6 +24,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         address: where it was last reached; ``here`` is this computer.
+        user: the login there: root, or one with sudo.
+        port: of its sshd.
         id: the id of ours that is kept on it; empty before it was prepared.
         architecture: the engine's, for example ``amd64``.
         meter: the id of the meter's image that it should run.
@@ -40,7 +42,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     format: int = 1
     address: str
     user: str = "root"
-    port: int = 22
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 22
     id: str = ""
     architecture: str = ""
     meter: str = ""
@@ -87,7 +89,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ref: str = ""
     model: str = PRACTICE
     proven: str = ""
-    page: int = 0
+    page: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
 
     @property
     def page_port(self) -> int:

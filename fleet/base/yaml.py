@@ -20,7 +20,7 @@ from fleet.base.yaml_wrong import KEY, Mark, Marks, Steps, spot
 Shape = TypeVar("Shape")
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 20
-MAX_VALUES = 100_000
+MAX_VALUES = 50_000
 _DIGITS = 18  # of a number; a longer one stays text, and is wrong wherever a number is wanted
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STRING = ("tag:yaml.org,2002:str", "!")

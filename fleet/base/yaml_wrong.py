@@ -51,7 +51,9 @@ def syntax(error: yaml.MarkedYAMLError, text: str, where: str) -> BadInput:
     if not mark:
         return BadInput("file.not_yaml", where=where, reason=error.problem or "")
     lines = text.splitlines()
-    line = lines[mark.line] if mark.line < len(lines) else ""
+    if mark.line >= len(lines):  # behind the end: the end is where something is missing
+        return BadInput("file.not_yaml", where=at(text.rstrip("\r\n"), where), reason=error.problem or "")
+    line = lines[mark.line]
     indented = line[: len(line) - len(line.lstrip())]
     if "\t" in indented:
         return BadInput("file.tab", where=f"{where}:{mark.line + 1}:{indented.index(chr(9)) + 1}")

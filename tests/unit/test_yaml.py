@@ -48,7 +48,7 @@ def test_what_looks_like_a_version_stays_text(text: str) -> None:
         (b"name: a\nname: b\n", "file.twice", "f.yaml:2:1"),
         (b"name: &x a\ninner: *x\n", "file.alias", "f.yaml:2:8"),
         (b"name: !!python/object:os.system x\n", "file.tag", "f.yaml:1:7"),
-        (b"name: [\n", "file.not_yaml", "f.yaml:2:1"),
+        (b"name: [\n", "file.not_yaml", "f.yaml:1:8"),
         (b"name:\tx\n\ty: 1\n", "file.tab", "f.yaml:2:1"),
         (b"name: x\ninner:\n \tmemory: 1\n", "file.tab", "f.yaml:3:2"),
         (b"name: \xff\n", "file.not_text", "f.yaml:1:7"),
@@ -164,7 +164,7 @@ def test_depth_and_size_are_limited() -> None:
         (b"? " * (1 << 19), "file.key"),
         (b"more: [" + b"a," * ((1 << 19) - 8) + b"]", "file.too_many"),
         (b"a: " + b"x " * ((1 << 19) - 8), "file.unknown_key"),
-        (b"".join(b"k%d: 1\n" % n for n in range(99_000)), "file.unknown_key"),
+        (b"".join(b"k%d: 1\n" % n for n in range(49_000)), "file.unknown_key"),
     ],
 )
 def test_a_file_that_means_harm_costs_less_than_a_second(text: bytes, key: str) -> None:
