@@ -22,6 +22,7 @@ from clawrack.cli.key import ProviderView
 from clawrack.cli.logs import LogNote
 from clawrack.cli.shell import ShellRan
 from clawrack.installation import Environment, Installation, Upgraded
+from fleet.adopt.recognise import Found
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput
 from fleet.base.event import Event
@@ -76,6 +77,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "agent remove": CHANGE,
     "machine add": {"event": Event, "added": Added | None},
     "fleet rebuild": {"event": Event, "rebuilt": list[Rebuilt]},
+    "fleet import": {"imports": list[Found], "event": Event, "result": Result},
     "machine list": {"machines": list[MachineView]},
     "machine show": {"machine": MachineView},
     "machine shell": {"shell": ShellRan},

@@ -2,11 +2,12 @@
 
 A `Fleet` is opened on a folder by clawrack/wire, which hands it what reaches outside: how a port is opened, how an
 image comes to a machine, where the journal lies. Its parts: `ground` (the folder), `looks`, `acts`, `doors`, `health`,
-`keyring`, `rebuilding`, `rolling`.
+`keyring`, `adopting`, `rebuilding`, `rolling`.
 """
 
 from dataclasses import dataclass
 
+from fleet.api.adopting import Adopting
 from fleet.api.health import Health
 from fleet.api.keyring import Keyring
 from fleet.api.rebuilding import Rebuilding
@@ -14,5 +15,5 @@ from fleet.api.rolling import Rolling
 
 
 @dataclass(frozen=True)
-class Fleet(Rolling, Health, Keyring, Rebuilding):
+class Fleet(Rolling, Health, Adopting, Keyring, Rebuilding):
     """A fleet; its attributes are those of `fleet.api.ground.Ground`."""

@@ -25,6 +25,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("schema", "self show", "self formats", "completion"), "need no machine: tests/unit/test_schema.py"
     ),
+    "fleet import": "tests/rack/test_import.py",
     **dict.fromkeys(("machine add", "fleet rebuild"), "tests/rack/test_machine_add.py"),
     "agent open": "the tiny kind has no page: tests/rack/test_agent_open.py",
     **dict.fromkeys(("booth desk", "booth list", "booth sheet"), "wants devices: tests/rack/test_booth.py"),
