@@ -125,6 +125,6 @@ def error_of(record: Record) -> ClawrackError | None:
 
 
 def _key(shown: RolloutView) -> str:
-    if shown.of:
+    if shown.asked.startswith("rollback "):
         return "rollout.back_failed"
     return "rollout.partly" if shown.state == "complete" else "rollout.stopped"

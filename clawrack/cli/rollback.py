@@ -32,4 +32,4 @@ def rollback(  # noqa: PLR0913 - likewise to apply
     def planned() -> Plan:
         return fleet.rollout_back_plan(rollout) if rollout else fleet.rollback_plan(chosen, to)
 
-    carry(fleet, asked, planned, Asking(yes=yes, touch=touch, as_json=json), as_json=json)
+    carry(fleet, asked, planned, Asking(yes=yes, touch=touch, as_json=json), as_json=json, of=rollout)

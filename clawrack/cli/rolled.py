@@ -75,8 +75,12 @@ def again(*words: str) -> str:
     return shlex.join(("clawrack", *(line(part) for part in sys.argv[1:]), *words))
 
 
-def carry(fleet: "Fleet", asked: Sequence[str], planned: Callable[[], Plan], asking: Asking, *, as_json: bool) -> None:
+def carry(
+    fleet: "Fleet", asked: Sequence[str], planned: Callable[[], Plan], asking: Asking, *, as_json: bool, of: int = 0
+) -> None:
     """Carry out what a command asks for; the same command typed again goes on with what it began.
+
+    ``of`` is the number of the rollout that it takes back.
 
     Raises:
         ClawrackError: another rollout is open, nobody said yes, or it did not go well.
@@ -92,7 +96,7 @@ def carry(fleet: "Fleet", asked: Sequence[str], planned: Callable[[], Plan], ask
         if not as_json:
             tell(many, here())
         asking.agreed(many)
-        follow(fleet, lambda listen: fleet.roll(todo, asked, listen), as_json=as_json)
+        follow(fleet, lambda listen: fleet.roll(todo, asked, listen, of=of), as_json=as_json)
     elif as_json:
         show.as_json("rollout", None)
     else:

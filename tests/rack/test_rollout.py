@@ -1,0 +1,139 @@
+"""A bad release stops at one machine; a good one goes over all of them in waves, also past a pause and a kill."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.rack.fleet_rig import Fleet, fleet_of, until
+
+MACHINES = 6
+BAD = {
+    "exit:1": "1",
+    "dies:2": "well",
+    "hang": "within",
+    "wrong": "version",
+}
+"""What is wrong with the new release, and what its cause must speak of."""
+UPGRADE = ("upgrade", "all", "--to", "2", "--touch", str(MACHINES))
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with fleet_of(MACHINES, tmp_path_factory.mktemp("fleet")) as made:
+        made.done("agent", "ask", "tiny-1", "remember me")
+        made.policy(healthy_deadline="7s", min_healthy_time="3s")
+        yield made
+
+
+def boxes(fleet: Fleet, but: str = "") -> dict[str, str]:
+    return {name: fleet.at(name).container() for name in fleet.agents if name != but}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_release_stops_at_its_canary_which_is_back_with_its_state(fleet: Fleet, fault: str) -> None:
+    others, file, was = boxes(fleet, but="tiny-1"), fleet.file("tiny-1"), fleet.version("tiny-1")
+    release = fleet.at("tiny-1").look()["release"]
+    fleet.kind(version="2", schema=2, fault=fault)
+    typed = fleet.type(*UPGRADE, "--json")
+    assert typed.code == 5, typed
+    shown = typed.document["rollout"]
+    assert (shown["state"], shown["done"], shown["failed"]) == ("stopped", 0, 1)
+    canary = next(unit for unit in shown["units"] if unit["canary"])
+    assert (canary["subject"], canary["state"]) == ("m-1/tiny-1", "failed")
+    assert BAD[fault] in canary["why"], canary["why"]
+    assert boxes(fleet, but="tiny-1") == others
+    assert (fleet.file("tiny-1"), fleet.version("tiny-1")) == (file, was)
+    assert fleet.at("tiny-1").look()["release"] == release
+    assert fleet.at("tiny-1").containers() == ["clawrack-tiny-1"]
+    kept = fleet.controller.folder / "state" / "clawrack" / "rollouts" / str(shown["number"]) / "failures" / "tiny-1"
+    assert json.loads((kept / "inspection.json").read_text())
+    assert (kept / "log").exists()
+
+
+def test_a_good_release_goes_over_all_in_waves_and_a_second_time_there_is_nothing_to_do(fleet: Fleet) -> None:
+    fleet.kind(version="2", schema=2)
+    typed = fleet.done(*UPGRADE, "--json")
+    shown = typed.document["rollout"]
+    assert (shown["state"], shown["done"], shown["waves"]) == ("complete", MACHINES, 3)
+    assert [fleet.version(name)["version"] for name in fleet.agents] == ["2"] * MACHINES
+    assert fleet.version("tiny-1")["messages"] >= 1
+    assert not overlapping(typed.out)
+    assert fleet.done(*UPGRADE, "--json").document["rollout"] is None
+
+
+def overlapping(out: str) -> bool:
+    """Whether an agent of a wave was begun before all of the wave before had ended."""
+    open_: dict[str, int] = {}
+    for line in out.splitlines():
+        event = json.loads(line).get("event", {})
+        wave = event.get("params", {}).get("wave", 0)
+        if event.get("step") != "step.deploy":
+            continue
+        if event["kind"] == "begun":
+            if any(other < wave for other in open_.values()):
+                return True
+            open_[event["subject"]] = wave
+        else:
+            open_.pop(event["subject"], None)
+    return False
+
+
+def test_a_whole_rollout_is_taken_back_with_the_state_of_before(fleet: Fleet) -> None:
+    fleet.kind(version="1", schema=1)
+    number = fleet.done("rollout", "show", "--json").document["rollout"]["number"]
+    shown = fleet.done("rollback", "--rollout", str(number), "--touch", str(MACHINES), "--json").document["rollout"]
+    assert (shown["state"], shown["done"], shown["of"]) == ("complete", MACHINES, number)
+    assert [fleet.version(name)["schema"] for name in fleet.agents] == [1] * MACHINES
+    assert fleet.version("tiny-1")["messages"] == 1
+
+
+def test_a_paused_rollout_rests_until_it_is_taken_up_and_nothing_else_is_begun_beside_it(fleet: Fleet) -> None:
+    fleet.kind(version="2", schema=2)
+    process = started(fleet, *UPGRADE)
+    until("the canary", lambda: states(fleet).count("done") >= 1, 120)
+    fleet.done("rollout", "pause")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, (out, err)
+    shown = fleet.done("rollout", "show", "--json").document["rollout"]
+    assert shown["state"] == "paused"
+    assert 0 < shown["done"] < MACHINES
+    beside = fleet.type("upgrade", "tiny-2", "--to", "2", "--yes", "--json")
+    assert (beside.code, json.loads(beside.err)["error"]["key"]) == (3, "rollout.open")
+    assert fleet.done("rollout", "resume", "--json").document["rollout"]["state"] == "complete"
+
+
+def test_killed_in_the_middle_of_a_wave_the_same_command_carries_on(fleet: Fleet) -> None:
+    fleet.kind(version="1", schema=1)
+    number = max(one["number"] for one in fleet.done("rollout", "list", "--json").document["rollouts"])
+    fleet.done("rollback", "--rollout", str(number), "--touch", str(MACHINES), "--json")
+    fleet.kind(version="2", schema=2)
+    process = started(fleet, *UPGRADE)
+    until("the second wave", lambda: states(fleet).count("begun") >= 2, 120)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    begun = states(fleet).count("begun")
+    shown = fleet.done(*UPGRADE, "--json").document["rollout"]
+    assert begun
+    assert (shown["state"], shown["done"], shown["failed"]) == ("complete", MACHINES, 0)
+    assert [fleet.version(name)["version"] for name in fleet.agents] == ["2"] * MACHINES
+    assert [len(fleet.at(name).containers()) for name in fleet.agents] == [1] * MACHINES
+
+
+def started(fleet: Fleet, *words: str) -> subprocess.Popen[bytes]:
+    return fleet.controller.start(*words, more={"CLAWRACK_KINDS": str(fleet.kinds)})
+
+
+def states(fleet: Fleet) -> list[str]:
+    """The last word on each agent's part of the newest rollout, as its record has it on the disk."""
+    rollouts = fleet.controller.folder / "state" / "clawrack" / "rollouts"
+    newest = max(rollouts.iterdir(), key=lambda path: int(path.name))
+    plan: Any = json.loads((newest / "rollout.json").read_text())["plan"]["actions"]
+    last: dict[int, str] = {}
+    for line in (newest / "record.jsonl").read_text().splitlines() if (newest / "record.jsonl").exists() else ():
+        entry = json.loads(line)
+        last[entry.get("unit", -1)] = entry["what"]
+    return [what for unit, what in last.items() if unit >= 0 and "agent" in plan[unit]]
