@@ -75,6 +75,16 @@ class Returned(msgspec.Struct, frozen=True, kw_only=True):
     command: str
 
 
+class WatchedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A container that somebody else made, which the fleet knows of and leaves alone, as it was when it was looked at."""
+
+    name: str
+    machine: str
+    container: str
+    kind: str
+    version: str
+
+
 class Status(msgspec.Struct, frozen=True):
     """The whole fleet in one look; ``strays`` run on a machine and are in no file."""
 
@@ -82,6 +92,7 @@ class Status(msgspec.Struct, frozen=True):
     agents: tuple[AgentView, ...]
     strays: tuple[str, ...] = ()
     returned: tuple[Returned, ...] = ()
+    watched: tuple[WatchedView, ...] = ()
 
 
 class Look(msgspec.Struct, frozen=True):

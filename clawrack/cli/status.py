@@ -24,6 +24,10 @@ def status(*, json: Json = False) -> None:
     show.table(now.agents, to, "show.no_agents", AGENT_COLUMNS)
     for stray in now.strays:
         to.line(f"{to.paint('!', 'warn')} {say('show.stray', name=line(stray))}")
+    for one in now.watched:
+        what = f"{one.kind} {one.version}".strip()
+        told = {"name": one.name, "machine": one.machine, "container": line(one.container), "what": line(what)}
+        to.paragraphs(say("show.watched", **told))
     for found in now.returned:
         for row in leaving.back(found, to):
             to.line(row)

@@ -15,6 +15,7 @@ from fleet.base.disk import replace
 from fleet.base.errors import BadInput
 from fleet.base.names import agent_name, machine_name
 from fleet.base.yaml import read
+from fleet.views import WatchedView
 
 FORMAT = formats.FORMATS["import"]
 
@@ -61,6 +62,15 @@ def find(folder: Path, name: str) -> Watched:
     if not path.exists():
         raise BadInput("import.not_watched", name=name, known=", ".join(load(folder)) or "-")
     return _one(path)
+
+
+def views(folder: Path) -> tuple[WatchedView, ...]:
+    """Return those that are left alone, for people to see."""
+    found = ((name, one) for name, one in load(folder).items() if one.state == "watching")
+    return tuple(
+        WatchedView(name=name, machine=one.machine, container=one.container, kind=one.kind, version=one.version)
+        for name, one in found
+    )
 
 
 def note(folder: Path, found: Found, name: str, state: Literal["watching", "taken"] = "watching") -> None:

@@ -6,6 +6,7 @@ from threading import Event as Flag
 from typing import NamedTuple
 
 from fleet import logs, meter, observe, resolve, tombs, usage
+from fleet.adopt import watching
 from fleet.api.ground import Ground
 from fleet.base.errors import ClawrackError
 from fleet.base.event import Listener, ignore
@@ -90,7 +91,8 @@ class Looks(Ground):
         machines = tuple(observe.machine_view(n, m, seen, troubles, wish) for n, m in sorted(wish.machines.items()))
         agents = tuple(observe.agent_view(n, a, seen) for n, a in sorted(wish.agents.items()))
         told = {f"{found.within}/{agent}" for found in returned for agent in found.agents}
-        return Status(machines, agents, tuple(sorted({*strays(wish, seen)} - told)), returned)
+        left = tuple(sorted({*strays(wish, seen)} - told))
+        return Status(machines, agents, left, returned, watching.views(self.folder))
 
     def machines(self) -> list[MachineView]:
         """Return every machine."""
