@@ -75,7 +75,7 @@ def again(*words: str) -> str:
     return shlex.join(("clawrack", *(line(part) for part in sys.argv[1:]), *words))
 
 
-def carry(
+def carry(  # noqa: PLR0913 - what, how a yes is come by, and how it is told
     fleet: "Fleet", asked: Sequence[str], planned: Callable[[], Plan], asking: Asking, *, as_json: bool, of: int = 0
 ) -> None:
     """Carry out what a command asks for; the same command typed again goes on with what it began.

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -109,7 +109,7 @@ class Box:
 
 
 @contextmanager
-def fleet_of(count: int, folder: Path) -> Iterator[Fleet]:
+def fleet_of(count: int, folder: Path) -> Generator[Fleet]:
     """Make so many machines with an agent on each; all of it at once, as fast as the box can."""
     with ExitStack() as stack, ThreadPoolExecutor(4) as pool:
         made = list(pool.map(Machine, [Build(docker=True)] * count))
