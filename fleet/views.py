@@ -76,7 +76,7 @@ class Returned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WatchedView(msgspec.Struct, frozen=True, kw_only=True):
-    """A container that somebody else made, which the fleet knows of and leaves alone, as it was when it was looked at."""
+    """A container of somebody else's, which the fleet knows of and leaves alone, as it was when it was looked at."""
 
     name: str
     machine: str

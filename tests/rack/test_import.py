@@ -228,7 +228,7 @@ def test_a_cell_with_a_volume_and_a_messenger_is_taken_only_when_its_silence_is_
     cell.run(*CELL, "--restart", "unless-stopped", "-e", f"OPENAI_API_KEY={KEY}")
     one = found(controller, "cell-1")
     assert (one["supervisor"], one["kept"], one["channels"]) == ("engine", "volume", ["telegram"])
-    assert [(key["provider"], key["where"]) for key in one["keys"]][0] == ("openai", "environment")
+    assert next((key["provider"], key["where"]) for key in one["keys"]) == ("openai", "environment")
     refused = controller.type("fleet", "import", PC, "cell-1", "--take-over", "--yes")
     assert (refused.code, cell.runs()) == (3, True), refused
     assert "telegram" in refused.err
