@@ -80,12 +80,20 @@ class Probes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_healthy_time: int = 5
 
 
+class Sorry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an answer that is none is told from one: it begins like this, and this stands in its JSON (dotted paths)."""
+
+    starts: tuple[str, ...]
+    equals: dict[str, Any]
+
+
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How to send one message, and where in the JSON the answer stands (a dotted path).
 
     Attributes:
         inside: the program in its image that can send it from inside of its container, for its owner, who has no
             controller; empty where there is none.
+        sorry: where it tells its model's failure as its answer.
     """
 
     path: str
@@ -95,6 +103,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auth: str | None = None
     method: str = "POST"
     inside: Literal["", "node", "python3"] = ""
+    sorry: Sorry | None = None
 
 
 class Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,7 +152,8 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A kind of agent.
 
     ``version`` is what a new agent gets; an agent's file may say another one, from the ``floor`` on. ``context_window``
-    and ``max_tokens`` are what its model is announced with; ``page`` is None where it has none.
+    and ``max_tokens`` are what its model is announced with; ``page`` is None where it has none; ``architectures`` are
+    those that images of it exist for, as Docker calls them.
     """
 
     name: str
@@ -155,6 +165,7 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ask: Ask
     page: Page | None = None
     floor: Floor | None = None
+    architectures: tuple[str, ...] = ("amd64", "arm64")
     context_window: int = 128_000
     max_tokens: int = 8_192
 
