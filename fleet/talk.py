@@ -9,6 +9,7 @@ from fleet.base.clean import clean, line
 from fleet.base.errors import ActionFailed, TimedOut, Unreachable, WireCut
 from fleet.gate import Door, Who, parse
 from fleet.health import ABSENT, dig, fill
+from fleet.kinds import Sorry
 from fleet.machine.http import Response, request
 from fleet.machine.port import Port
 
@@ -57,12 +58,18 @@ def ask(port: Port, door: Door, who: Who, message: str, wait: float | None = Non
 def _text(answer: Response, who: Who, where: str) -> str:
     body = parse(answer.body)
     found = dig(body, who.kind.ask.answer)
-    if answer.status == HTTPStatus.OK and isinstance(found, str):
+    sorry = isinstance(found, str) and _sorry(found, body, who.kind.ask.sorry)
+    if answer.status == HTTPStatus.OK and isinstance(found, str) and not sorry:
         return clean(found, 100_000)
-    told = dig(body, "error.message")
+    told = found if sorry else dig(body, "error.message")
     reason = line(told if isinstance(told, str) else answer.body, 300)
     failed = "ask.model_refused" if _refused(answer, body) else "ask.failed"
     raise ActionFailed(failed, where=where, agent=who.name, status=answer.status, reason=reason)
+
+
+def _sorry(text: str, body: object, how: Sorry | None) -> bool:
+    """Whether an answer tells that there is none."""
+    return how is not None and text.startswith(how.starts) and all(dig(body, at) == it for at, it in how.equals.items())
 
 
 def _refused(answer: Response, body: object) -> bool:

@@ -18,17 +18,20 @@ from clawrack.cli.completion import Script
 from clawrack.cli.detect import RecognisedFor
 from clawrack.cli.failing import Told
 from clawrack.cli.frame import Verb, lone
+from clawrack.cli.image import BuiltImage, PublishedVersion
 from clawrack.cli.key import ProviderView
 from clawrack.cli.logs import LogNote
 from clawrack.cli.shell import ShellRan
 from clawrack.installation import Environment, Installation, Upgraded
 from fleet.adopt.recognise import Found
+from fleet.backup.store import BackupView, RecoveryView, Restored
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput
 from fleet.base.event import Event
 from fleet.bundle.form import Written
 from fleet.doctor.finding import DiagnosisView
 from fleet.logs import LogLine
+from fleet.plan_view import PlanView
 from fleet.rebuild import Rebuilt
 from fleet.rollout_view import RolloutView
 from fleet.schema import Schema, bare, document
@@ -94,12 +97,21 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "rollout resume": {"event": Event, "rollout": RolloutView | None},
     "rollout abort": {"event": Event, "rollout": RolloutView | None},
     "status": {"status": Status},
+    "plan": {"plan": PlanView},
     "doctor": {"event": Event, "diagnosis": DiagnosisView},
     "usage": {"usage": list[UsageRow], "silent": list[str]},
     "key set": {"key": KeyView},
     "key list": {"keys": list[KeyView], "silent": list[str]},
     "key remove": {"result": Result},
     "key providers": {"providers": list[ProviderView]},
+    "image list": {"images": list[BuiltImage]},
+    "image versions": {"versions": list[PublishedVersion]},
+    "backup create": {"event": Event, "backups": list[BackupView]},
+    "backup list": {"backups": list[BackupView]},
+    "backup verify": {"backups": list[BackupView]},
+    "backup restore": {"event": Event, "restored": Restored},
+    "backup prune": {"backups": list[BackupView]},
+    "backup key": {"recovery_key": RecoveryView},
     "support-bundle": {"event": Event, "bundle": Written},
     "schema": {"schemas": list[Printed], "schema": dict[str, Any]},
     "self show": {"installation": Installation},

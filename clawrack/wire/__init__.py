@@ -6,7 +6,7 @@ Nothing is imported here that a command may not need: what takes long is importe
 from clawrack.wire.booth import booth, booth_keep, booth_tools
 from clawrack.wire.fleet import open_fleet
 from clawrack.wire.identity import controller, controller_key, pins
-from clawrack.wire.images import image_cache
+from clawrack.wire.images import image_cache, published_versions
 from clawrack.wire.installing import add_machine, draft, look_at, probed, setup, setup_several
 from clawrack.wire.parting import claim, hand_over
 from clawrack.wire.ports import Ports, target_of
@@ -27,6 +27,7 @@ __all__ = [
     "open_fleet",
     "pins",
     "probed",
+    "published_versions",
     "setup",
     "setup_several",
     "target_of",

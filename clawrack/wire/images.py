@@ -107,3 +107,20 @@ def ahead_of(architecture: str, kind: str, source: str) -> None:
 
     wanted = (METER,) if source == "registry" else (METER, kind)
     ahead([recipe_file(of) for of in wanted], architecture, certainly=source == "build")
+
+
+def published_versions(of: str) -> list[str]:
+    """Return the versions of a kind's program that the registries of this computer have, the oldest first.
+
+    Raises:
+        BadInput: there is no such kind.
+        Refused: nothing here can ask.
+        ActionFailed: the registry does not answer.
+    """
+    import tempfile  # noqa: PLC0415 - only one command needs it
+
+    from fleet.images.published import versions  # noqa: PLC0415 - see obtained
+    from fleet.images.recipe import recipe_of  # noqa: PLC0415 - likewise
+
+    with tempfile.TemporaryDirectory() as folder:
+        return versions(recipe_of(of), Path(folder))

@@ -11,7 +11,7 @@ from time import monotonic
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed, StateDamaged
 from fleet.base.event import Event, Kind, Listener, ignore
-from fleet.images import debs, layer, node, system
+from fleet.images import debs, layer, node, published, system, wheels
 from fleet.images.apt import Apt
 from fleet.images.archive import Built, configuration
 from fleet.images.cache import Cache, default_home, whole
@@ -86,14 +86,27 @@ class _Work:
                 return theirs, theirs
             return theirs, node.fetch(self.recipe.node, node.here(), self.folder / "node-here")
 
-    def app(self, runtime: Future[tuple[Path, Path] | None]) -> Tree | None:
-        """Install the application and make its layer's tree; None where the recipe wants none."""
+    def app(self, runtime: Future[tuple[Path, Path] | None], resolved: dict[str, str]) -> Tree | None:
+        """Install the application and make its layer's tree; None where the recipe wants none.
+
+        Raises:
+            BadInput: there is no such version.
+            ActionFailed: the registry has it not, or does not answer.
+        """
         found = runtime.result()
-        if not found or not self.recipe.app:
+        if not self.recipe.requirement and not (found and self.recipe.package):
             return None
         with self.tell.step("image.step.app"):
-            folder = node.install(self.recipe, self.architecture, found[1], self.folder / "app")
+            try:
+                folder = self._installed(found, resolved)
+            except ActionFailed as error:
+                raise published.missing(self.recipe, self.folder / "asked") or error from error
             return node.from_folder(folder, self.recipe.app_path)
+
+    def _installed(self, found: tuple[Path, Path] | None, resolved: dict[str, str]) -> Path:
+        if found and not self.recipe.requirement:
+            return node.install(self.recipe, self.architecture, found[1], self.folder / "app")
+        return wheels.install(self.recipe, self.architecture, wheels.python_of(resolved), self.folder / "app")
 
     def write(self, name: str, tree: Tree, out: Path) -> Layer:
         """Leave out what the recipe leaves out, and compress the layer."""
@@ -124,6 +137,7 @@ def build(  # noqa: PLR0913 - three say what, three say how, and those by name
         fresh: ask the distribution again which versions are the newest; else what was built once is taken as it is.
 
     Raises:
+        BadInput: there is no such version of the application.
         Refused: this computer cannot build it (no apt, no pip, no source of packages, no Node.js for it).
         ActionFailed: a registry has not what is asked for, or does not answer; the disk is full.
     """
@@ -184,11 +198,11 @@ def _build(cache: Cache, key: str, asked: tuple[Recipe, Architecture, bytes], te
 
 
 def _assemble(work: _Work, apt: Apt, resolved: dict[str, str], out: Path) -> tuple[Layer, ...]:
-    """Fetch and compress the layers; npm works beside the packages."""
+    """Fetch and compress the layers; npm, or pip, works beside the packages."""
     work.folder.mkdir()
     with ThreadPoolExecutor(2) as beside:
         runtime = beside.submit(work.runtime)
-        app = beside.submit(work.app, runtime)
+        app = beside.submit(work.app, runtime, resolved)
         trees = {"base": work.base(apt, resolved)}
         layers = [work.write("base", trees["base"], out)]
         found = runtime.result()

@@ -80,7 +80,7 @@ def install(recipe: Recipe, architecture: Architecture, node: Path, folder: Path
     Raises:
         ActionFailed: the registry has it not, or does not answer.
     """
-    words = [str(node / "bin" / "node"), str(node / _NPM / "bin" / "npm-cli.js"), "install", "--global"]
+    words = [*npm(node), "install", "--global"]
     words += [
         "--prefix",
         str(folder),
@@ -90,12 +90,17 @@ def install(recipe: Recipe, architecture: Architecture, node: Path, folder: Path
         "--no-fund",
         "--no-update-notifier",
     ]
-    words += ["--loglevel=error", "--os=linux", f"--cpu={NODE_CPU[architecture]}", "--libc=glibc", recipe.app]
+    words += ["--loglevel=error", "--os=linux", f"--cpu={NODE_CPU[architecture]}", "--libc=glibc", recipe.package]
     run(words, key="image.npm_failed", env={"NODE_USE_SYSTEM_CA": os.environ.get("NODE_USE_SYSTEM_CA", "1")})
-    found = folder / "lib" / "node_modules" / package_name(recipe.app)
+    found = folder / "lib" / "node_modules" / package_name(recipe.package)
     if not found.is_dir():
-        raise ActionFailed("image.npm_failed", reason=f"{recipe.app} was not installed")
+        raise ActionFailed("image.npm_failed", reason=f"{recipe.package} was not installed")
     return found
+
+
+def npm(node: Path) -> list[str]:
+    """Return how npm is called by a Node.js that was fetched."""
+    return [str(node / "bin" / "node"), str(node / _NPM / "bin" / "npm-cli.js")]
 
 
 def package_name(wanted: str) -> str:

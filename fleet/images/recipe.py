@@ -9,7 +9,8 @@ import msgspec
 
 from fleet.base.errors import BadInput
 from fleet.base.yaml import read
-from fleet.kinds import recipe_file
+from fleet.kinds import METER, check_version, kind, recipe_file
+from fleet.versions import older
 
 ASSEMBLY = 2
 """The version of our rules of assembly, part of every hash: raise it when the same recipe gives another image."""
@@ -32,6 +33,7 @@ PRUNE = (
 """What no program reads. Licences stay: see KEEP."""
 KEEP = ("usr/share/doc/*", "usr/share/doc/*/copyright")
 
+_PIP = "pip:"
 Architecture = Literal["amd64", "arm64"]
 NODE_CPU: Mapping[str, str] = {"amd64": "x64", "arm64": "arm64"}
 
@@ -84,7 +86,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         apt: packages of the distribution, installed with what they depend on, without recommendations.
         drop: patterns of packages that are depended on, but not needed; besides `DROP`.
         node: version of Node.js with npm, none where empty.
-        app: the npm package that is the application, none where empty; it goes to `app_path`.
+        app: the npm package that is the application, none where empty; it goes to `app_path`. With ``pip:`` before it,
+            a requirement of the Python registry, wheels alone, for the python3 among `apt`.
         app_path: where.
         needs: paths that must be there in the end, or the build fails; ``{cpu}`` is Node's name of the architecture,
             ``{multiarch}`` Debian's.
@@ -137,6 +140,29 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     epoch: int = 1767225600
     ours: tuple[File, ...] = ()
 
+    @property
+    def requirement(self) -> str:
+        """The application as pip is asked for it; empty where it is none of pip's."""
+        return self.app.removeprefix(_PIP) if self.app.startswith(_PIP) else ""
+
+    @property
+    def package(self) -> str:
+        """The application as npm is asked for it; empty where it is none of npm's."""
+        return "" if self.requirement else self.app
+
+
+class Older(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is otherwise in older versions: those before ``before`` have not what ``lacks`` names of `needs`."""
+
+    before: str
+    lacks: tuple[str, ...]
+
+
+class _File(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A recipe as its file has it: what is true of older versions alone is no part of any one image."""
+
+    older: tuple[Older, ...] = ()
+
 
 def load(path: Path, version: str = "") -> Recipe:
     """Return the recipe in a file, with the contents of its own files; ``version`` asks for another than the file's.
@@ -144,14 +170,17 @@ def load(path: Path, version: str = "") -> Recipe:
     Raises:
         BadInput: the file or one beside it cannot be read, or has another shape.
     """
-    recipe = read(path, Recipe)
-    wanted = version or recipe.version
+    written = read(path, _File)
+    wanted = version or written.version
+    lacks = {path for one in written.older if older(wanted, one.before) for path in one.lacks}
+    recipe = Recipe(**{name: getattr(written, name) for name in Recipe.__struct_fields__})
     ours = tuple(file for source, to in sorted(recipe.files.items()) for file in _files(path.parent / source, to))
     named = tuple(ref.replace("{version}", wanted) for ref in recipe.registry)
     app = recipe.app.replace("{version}", wanted)
     return msgspec.structs.replace(
         recipe,
         version=wanted,
+        needs=tuple(path for path in recipe.needs if path not in lacks),
         ours=ours,
         registry=named,
         app=app,
@@ -165,8 +194,11 @@ def recipe_of(of: str, version: str = "") -> Recipe:
     """Return the recipe of a kind's image, or of the meter's; ``version`` asks for another than the file's.
 
     Raises:
-        BadInput: there is no such kind.
+        BadInput: there is no such kind, or that is no version.
+        Refused: the version is below the kind's floor.
     """
+    if version and of != METER:
+        check_version(kind(of), version)
     return load(recipe_file(of), version)
 
 

@@ -29,6 +29,7 @@ ELSEWHERE = {
     **dict.fromkeys(("machine add", "fleet rebuild"), "tests/rack/test_machine_add.py"),
     "agent open": "the tiny kind has no page: tests/rack/test_agent_open.py",
     **dict.fromkeys(("booth desk", "booth list", "booth sheet"), "wants devices: tests/rack/test_booth.py"),
+    **dict.fromkeys(("image list", "image versions"), "need no machine: tests/rack/test_image_versions.py"),
     "booth bundle": "fetches packages: tests/rack/test_offline.py",
     "cloud-init": "tests/rack/test_cloud_init.py",
     "machine harden": "tests/rack/test_harden.py",
