@@ -13,6 +13,7 @@ import msgspec
 
 from fleet.actions import AnyAction, Deploy, PlaceImage, PlaceMeter, Rollback
 from fleet.plan import Plan
+from fleet.plan_needs import needs
 from fleet.policy import Policy
 
 What = Literal["begun", "done", "failed", "unknown", "paused", "resumed", "stalled", "aborted", "ended"]
@@ -107,26 +108,8 @@ def order(plan: Plan, policy: Policy) -> Order:
 
 
 def _units(plan: Plan) -> Iterator[Unit]:
-    of_machine: dict[str, list[int]] = {}
-    of_agent: dict[str, list[int]] = {}
-    for number, action in enumerate(plan.actions):
-        agent = agent_of(action)
-        shared = of_machine.setdefault(action.machine, [])
-        own = of_agent.setdefault(agent, []) if agent else shared
-        needed = [n for n in shared if _serves(plan.actions[n], action, plan)] + (own if agent else [])
-        hurts = not _hurts_nobody(action)
-        yield Unit(number=number, action=action, after=tuple(needed), ahead=not hurts, alike=_alike(action, plan))
-        own.append(number)
-
-
-def _serves(earlier: AnyAction, action: AnyAction, plan: Plan) -> bool:
-    """Tell whether the later one waits for the earlier: an image is waited for by those that run it."""
-    if not isinstance(earlier, PlaceImage):
-        return True
-    if isinstance(action, PlaceMeter):
-        return earlier.image == action.image
-    agent = plan.agents.get(agent_of(action))
-    return agent is None or not agent.image or earlier.image == agent.image
+    for number, (action, after) in enumerate(zip(plan.actions, needs(plan.actions, plan.agents), strict=True)):
+        yield Unit(number=number, action=action, after=after, ahead=_hurts_nobody(action), alike=_alike(action, plan))
 
 
 def _hurts_nobody(action: AnyAction) -> bool:

@@ -77,6 +77,12 @@ def narrowed(whole: Plan, names: Iterable[str]) -> Plan:
         return agent_of(action) in mine
 
     agents = {name: agent for name, agent in whole.agents.items() if name in mine}
-    unplaced = tuple(one for one in whole.unplaced if one.agent in mine)
     actions = tuple(action for action in whole.actions if needed(action))
-    return msgspec.structs.replace(whole, actions=actions, agents=agents, unplaced=unplaced)
+    return msgspec.structs.replace(
+        whole,
+        actions=actions,
+        agents=agents,
+        machines={name: machine for name, machine in whole.machines.items() if name in machines},
+        unplaced=tuple(one for one in whole.unplaced if one.agent in mine),
+        drift=tuple(one for one in whole.drift if one.agent in mine),
+    )

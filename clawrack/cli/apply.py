@@ -21,6 +21,7 @@ def apply(  # noqa: PLR0913 - it is told from many sides what, and how a yes is 
     *,
     plan: Annotated[Path | None, typer.Option("--plan", metavar="FILE")] = None,
     hash_: Annotated[str, typer.Option("--hash", metavar="H")] = "",
+    again: Annotated[bool, typer.Option("--again")] = False,
     yes: Yes = False,
     touch: Touch = 0,
     json: Json = False,
@@ -29,7 +30,8 @@ def apply(  # noqa: PLR0913 - it is told from many sides what, and how a yes is 
     fleet, chosen = open_fleet(), selectors or []
     reviewed = _fingerprint(plan) if plan else hash_
     asking = Asking(yes=yes or bool(reviewed), touch=touch, as_json=json)
-    carry(fleet, ("apply", *chosen), lambda: fleet.apply_plan(chosen, reviewed), asking, as_json=json)
+    asked = ("apply", *chosen, *(("--again",) if again else ()))
+    carry(fleet, asked, lambda: fleet.apply_plan(chosen, reviewed, again=again), asking, as_json=json)
 
 
 def _fingerprint(path: Path) -> str:

@@ -126,6 +126,12 @@ def _left_out(todo: Plan, *, as_json: bool) -> None:
         return
     for machine in todo.unknown:
         here().paragraphs(say("rollout.unknown_machine", machine=machine))
+    for one in todo.drift:
+        if one.then in {"left", "held"}:
+            told = {"machine": one.machine, "agent": one.agent, **one.params}
+            here().paragraphs(
+                say("rollout.left_out", what=say(f"{one.what}.what", **told), then=say(f"drift.then.{one.then}"))
+            )
     for one in todo.unplaced:
         here().paragraphs(say("rollout.unplaced", agent=one.agent, reason=say(one.reason, **one.params)))
 

@@ -65,13 +65,15 @@ class Rolling(Doors):
         whole = self.plan(msgspec.structs.replace(wish, agents=wish.agents | overlaid), again=True)
         return narrowed(whole, names)
 
-    def apply_plan(self, selectors: Sequence[str] = (), fingerprint: str = "") -> Plan:
+    def apply_plan(self, selectors: Sequence[str] = (), fingerprint: str = "", *, again: bool = False) -> Plan:
         """Return what is to be done: all, or what is about the agents that are meant.
+
+        With ``again`` releases that failed before are tried again.
 
         Raises:
             Refused: a plan was reviewed, and this is another one by now.
         """
-        whole = self.plan()
+        whole = self.plan(again=again)
         mine = narrowed(whole, select(selectors, self.wish())) if selectors else whole
         if fingerprint and fingerprint not in {whole.fingerprint, mine.fingerprint}:
             raise Refused("plan.other", found=mine.fingerprint, wanted=fingerprint)

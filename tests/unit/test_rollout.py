@@ -30,7 +30,7 @@ def fleet(machines: int, each: int, *, kinds: int = 1, meters: bool = False) -> 
             kind = f"k{(m * each + a) % kinds}"
             agent = f"a{m:03}-{a}"
             agents[agent] = Agent(kind=kind, machine=name, image=f"image-{kind}", version="2")
-            placed = PlaceImage(machine=name, image=f"image-{kind}", of=kind, reason="reason.image_absent")
+            placed = PlaceImage(machine=name, image=f"image-{kind}", of=kind, version="2", reason="reason.image_absent")
             actions += [placed] if placed not in actions else []
             actions.append(
                 Deploy(machine=name, agent=agent, release="new", replaces="old", reason="reason.agent_other")
