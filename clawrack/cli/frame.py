@@ -33,7 +33,6 @@ NOUNS = (
     "doctor",
     "usage",
     "key",
-    "backup",
     "image",
     "tui",
     "support-bundle",

@@ -1,34 +1,26 @@
-"""What a fleet is, and what it says: nothing here changes anything."""
+"""What a fleet is, and what it says: nothing here changes anything, but that old selves of agents are stopped."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Event as Flag
-from typing import NamedTuple
 
-from fleet import logs, meter, observe, resolve, tombs, usage
+from fleet import logs, meter, observe, plan_view, resolve, tombs, usage
+from fleet.actions import Deploy, Mend
 from fleet.adopt import watching
 from fleet.api.ground import Ground
 from fleet.base.errors import ClawrackError
 from fleet.base.event import Listener, ignore
+from fleet.diff import Lying, lying
 from fleet.logs import Asked, Ears, LogLine, Source
 from fleet.machine.guard import Guard, GuardAbsent
 from fleet.machine.many import many
 from fleet.machine.written import Span
-from fleet.model import Machine, Seen, Target, Wish
+from fleet.model import Machine, Seen, Wish
 from fleet.plan import Plan, plan, strays
 from fleet.plan_agent import Known, Meter
+from fleet.plan_view import Planned, PlanView
 from fleet.views import AgentView, Look, MachineView, Status, Usage, UsageRow
 from templates.meter.meter import VERSION
-
-
-class Planned(NamedTuple):
-    """A plan, and what it was planned upon: the wish with homes and images, the seen, why some did not answer."""
-
-    plan: Plan
-    wish: Wish
-    seen: Seen
-    targets: dict[str, Target]
-    troubles: dict[str, ClawrackError]
 
 
 def _with_release(known: Meter, machine: Machine) -> Meter:
@@ -40,9 +32,20 @@ class Looks(Ground):
 
     def seen(self, wish: Wish, *, images: bool = False) -> tuple[Seen, dict[str, ClawrackError]]:
         """Return the fleet as its machines say it is, and why some did not answer, by name."""
-        return observe.observe(
-            {name: self._opener(name, machine) for name, machine in wish.machines.items()}, images=images
-        )
+        asked = {name: self._opener(name, machine) for name, machine in wish.machines.items()}
+        found = observe.observe(asked, images=images)
+        return observe.observe(asked, images=images) if self._laid_to_rest(found[0]) else found
+
+    def _laid_to_rest(self, seen: Seen) -> bool:
+        """Stop agents on machines that came back from the dead and live elsewhere by now; whether there were any.
+
+        The one thing that looking changes: two copies of one agent are worse than none.
+        """
+        stones = tombs.load(self.folder)
+        old = tuple(tombs.doubles(stones, self.wish(), seen)) if stones else ()
+        for machine, agent in old:
+            tombs.stop(self.port(machine), self.hands.holder, [agent])
+        return bool(old)
 
     def plan(self, wish: Wish | None = None, *, again: bool = False) -> Plan:
         """Return what turns the seen fleet into the wished one: the whole, or the part that is given.
@@ -69,6 +72,21 @@ class Looks(Ground):
         )
         return Planned(plan(found.wish, seen, targets, told), found.wish, seen, targets, troubles)
 
+    def shown(self, found: Planned, part: Plan | None = None) -> PlanView:
+        """Return a plan, or a part of it, as it is shown: with the lines that change, read from the machines."""
+        return plan_view.view(found, self._lying(part or found.plan), part)
+
+    def _lying(self, todo: Plan) -> dict[tuple[str, str], Lying]:
+        """Return the files of releases that are about to change, where their machines tell them."""
+        asked: dict[str, list[str]] = {}
+        for action in todo.actions:
+            if isinstance(action, Mend) or (isinstance(action, Deploy) and action.replaces):
+                asked.setdefault(action.machine, []).append(action.agent)
+        machines = self.wish().machines
+        told = many(lambda name: Guard(self.open(name, machines[name])).files(asked[name]), list(asked))
+        found = {name: lying(rows) for name, rows in zip(asked, told, strict=True) if isinstance(rows, list)}
+        return {(name, agent): lies for name, agents in found.items() for agent, lies in agents.items()}
+
     def made(self, todo: Plan, listen: Listener = ignore) -> Plan:
         """Return the plan with every image known: what was not is asked for or built now, once for each sort.
 
@@ -85,7 +103,7 @@ class Looks(Ground):
         """Return the whole fleet in one look."""
         wish = self.wish()
         stones = tombs.load(self.folder)
-        with tombs.awake(stones, wish, self.graves.visit) as others:
+        with tombs.awake(stones, wish, self.graves.visit, self.hands.holder) as others:
             seen, troubles = self.seen(wish)
             returned = (*tombs.within(stones, wish, seen), *others())
         machines = tuple(observe.machine_view(n, m, seen, troubles, wish) for n, m in sorted(wish.machines.items()))

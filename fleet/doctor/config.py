@@ -6,24 +6,15 @@ those that came, even of a release that nobody can render any more.
 
 import difflib
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 
 from fleet.base.clean import clean
-from fleet.base.secret import HIDDEN
+from fleet.diff import LONGEST, MOST_LINES, masked
 from fleet.doctor.checkup import Box
 from fleet.doctor.commands import found
 from fleet.doctor.finding import Finding
 from fleet.doctor.symptoms import Symptoms
 from fleet.machine.guard import pack
-
-MOST_LINES = 60
-LONGEST = 300  # characters of a line of the difference
-# What a person may have written into a file by hand is shown back to them, but no key that may be among it.
-_NAMED = re.compile(
-    r"(?i)((?:key|token|secret|password|passwd|authorization|bearer)\b[\"']?\s*[:= ]\s*[\"']?)[^\s\"'{\[,]+"
-)
-_LONG = re.compile(r"(?=[A-Za-z0-9_+=-]*[0-9])(?=[A-Za-z0-9_+=-]*[A-Za-z])[A-Za-z0-9_+=-]{16,}")
 
 
 def judge(symptoms: Symptoms, name: str) -> Iterator[Finding]:
@@ -68,11 +59,6 @@ def difference(ours: Mapping[str, str], box: Box) -> Iterator[str]:
         yield clean(masked(text), LONGEST).replace("\n", " ")
     if len(lines) > MOST_LINES:
         yield "…"
-
-
-def masked(text: str) -> str:
-    """Return a line with whatever may be a key hidden."""
-    return _LONG.sub(HIDDEN, _NAMED.sub(rf"\1{HIDDEN}", text))
 
 
 def _touched(ours: Mapping[str, str], box: Box) -> set[str]:

@@ -21,6 +21,8 @@ from fleet.machine.port import Port
 GUARD = "/usr/local/lib/clawrack/guard.sh"
 Fate = Literal["keep", "erase"]
 Said = dict[str, str]
+_FILES = 8 << 20  # bytes of an answer: the files of hundreds of agents
+_LONGEST = 140_000  # characters of one line of it: a file of 64 KiB in hexadecimal, and its name
 _BAD_INPUT, _REFUSED = 2, 3
 _STOP = 400.0  # seconds: OpenClaw may take 330 to finish what it does
 _NO_COMMAND = 127  # what shells end with where there is no such command; sudo says so in words
@@ -223,6 +225,13 @@ class Guard:
         said = pairs(ran.out)
         self._known(dict(said))
         return said
+
+    def files(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Return what lies on the machine of these agents' current releases; `fleet.diff.lying` reads it."""
+        ran = self.port.run((self.path, "files", *names), root=True, timeout=60, cap=_FILES)
+        if ran.code:
+            raise self._error("files", ran.code, parse(ran.out), ran.err)
+        return pairs(ran.out, _LONGEST)
 
     def owner(self, lease: Lease, files: Mapping[str, str]) -> Said:
         """Bring the owner's command and its texts; ``command`` says where it is now."""
