@@ -28,7 +28,8 @@ from fleet.machine.guard import GuardAbsent
 from fleet.machine.many import many
 from fleet.machine.port import Port
 from fleet.machine.target import hops_of, parse
-from fleet.model import HERE, Machine, Seen, Wish
+from fleet.model import HERE, Machine, Seen, SeenAgent, Wish
+from fleet.site import held
 from fleet.views import Returned
 
 FORMAT = formats.FORMATS["tombstone"]
@@ -50,6 +51,7 @@ class Tomb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         agents: that lived on it.
         forgotten: when (RFC 3339, UTC).
         jump: the jump hosts on the way to it; written where there are any.
+        moved: those of its agents that were put back elsewhere, whatever they are called there; likewise.
     """
 
     version: int = FORMAT
@@ -62,6 +64,7 @@ class Tomb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     agents: tuple[str, ...] = ()
     forgotten: str = ""
     jump: str = ""
+    moved: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -130,18 +133,22 @@ def find(folder: Path, name: str) -> Tomb:
     return found[0]
 
 
-def bury(folder: Path, name: str, machine: Machine, agents: Iterable[str], host_key: str) -> Tomb:
+def bury(  # noqa: PLR0913 - what stands on a stone
+    folder: Path, name: str, machine: Machine, agents: Iterable[str], host_key: str, *, moved: Iterable[str] = ()
+) -> Tomb:
     """Write the tombstone of a machine; one that an interrupted run has begun is completed."""
     tomb = Tomb(
         name=name, address=machine.address, user=machine.user, port=machine.port, id=machine.id, jump=machine.jump,
         host_key=host_key, agents=tuple(sorted(agents)), forgotten=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        moved=tuple(sorted(moved)),
     )  # fmt: skip
     path = _path(folder, tomb)
     if path.exists():
         before = _read(path)
         merged = tuple(sorted({*before.agents, *tomb.agents}))
-        tomb = msgspec.structs.replace(tomb, agents=merged, host_key=host_key or before.host_key)
-    told = {key: value for key, value in msgspec.to_builtins(tomb).items() if value or key != "jump"}
+        gone = tuple(sorted({*before.moved, *tomb.moved}))
+        tomb = msgspec.structs.replace(tomb, agents=merged, moved=gone, host_key=host_key or before.host_key)
+    told = {key: value for key, value in msgspec.to_builtins(tomb).items() if value or key not in {"jump", "moved"}}
     rows = [f"{key}: {msgspec.json.encode(value).decode()}\n" for key, value in told.items()]
     replace(path, "".join(rows).encode())
     return tomb
@@ -171,31 +178,66 @@ def answers(port: Port) -> bool:
 
 
 @contextmanager
-def awake(tombs: Sequence[Tomb], wish: Wish, visit: Callable[[Tomb], Port]) -> Generator[Callable[[], list[Returned]]]:
-    """Knock at the graves while the block lasts; yield what waits for, and returns, those who answered."""
+def awake(
+    tombs: Sequence[Tomb], wish: Wish, visit: Callable[[Tomb], Port], holder: str = ""
+) -> Generator[Callable[[], list[Returned]]]:
+    """Knock at the graves while the block lasts; yield what waits for, and returns, those who answered.
+
+    With a holder, agents there that live elsewhere by now are stopped: two copies of one are worse than none.
+    """
     taken = {(machine.address, machine.jump) for machine in wish.machines.values()}
     graves = [tomb for tomb in tombs if (tomb.address, tomb.jump) not in taken | {(HERE, "")}]
     with ThreadPoolExecutor(1, "clawrack-graves") as pool:
-        later = pool.submit(many, lambda tomb: _knock(tomb, visit), graves)
+        later = pool.submit(many, lambda tomb: _knock(tomb, visit, wish, holder), graves)
         yield lambda: [found for found in later.result() if isinstance(found, Returned)]
 
 
 def within(tombs: Sequence[Tomb], wish: Wish, seen: Seen) -> Iterator[Returned]:
-    """Yield the machines that are in the fleet again, and run agents of before that no file places there."""
+    """Yield the machines that are in the fleet again, and have agents of before that no file places there."""
     for tomb in tombs:
         for name, there in seen.machines.items():
             if there is None or not tomb.id or there.id != tomb.id:
                 continue
             left = [a for a in tomb.agents if a in there.agents and not _lives(wish, a, name)]
             if left:
-                yield _returned(tomb, left, on=name)
+                old = [a for a in _elsewhere(tomb, wish, name) if a in left]
+                yield _returned(tomb, left, on=name, stopped=tuple(a for a in old if not _awake(there.agents[a])))
+
+
+def doubles(tombs: Sequence[Tomb], wish: Wish, seen: Seen) -> Iterator[tuple[str, str]]:
+    """Yield machine and agent of every old self that runs, or would, on a machine that came back."""
+    for tomb in tombs:
+        for name, there in seen.machines.items():
+            if there and tomb.id and there.id == tomb.id:
+                yield from ((name, agent) for agent in _elsewhere(tomb, wish, name) if _awake(there.agents.get(agent)))
+
+
+def _elsewhere(tomb: Tomb, wish: Wish, machine: str) -> list[str]:
+    """Return the agents of a tombstone that live on another machine by now."""
+    homes = {agent: found.machine for agent, found in wish.agents.items()}
+    return [a for a in tomb.agents if homes.get(a, machine) != machine or (a in tomb.moved and a not in homes)]
+
+
+def _awake(found: SeenAgent | None) -> bool:
+    return found is not None and bool(found.container) and (found.state == "running" or not found.on_purpose)
+
+
+def stop(port: Port, holder: str, agents: Iterable[str]) -> tuple[str, ...]:
+    """Stop old selves on purpose, proven by their machine; nothing of theirs is removed. Return those that had to be.
+
+    Raises:
+        Refused: somebody else changes the machine.
+        Unreachable: it is gone again.
+    """
+    with held(port, holder) as site:
+        return tuple(agent for agent in agents if site.guard.stop(site.lease, agent))
 
 
 def _lives(wish: Wish, agent: str, machine: str) -> bool:
     return agent in wish.agents and wish.agents[agent].machine == machine
 
 
-def _knock(tomb: Tomb, visit: Callable[[Tomb], Port]) -> Returned | None:
+def _knock(tomb: Tomb, visit: Callable[[Tomb], Port], wish: Wish, holder: str) -> Returned | None:
     try:
         if not tomb.jump:  # what is behind a jump host can be knocked at from there alone
             socket.create_connection((tomb.address, tomb.port), _KNOCK).close()
@@ -204,18 +246,23 @@ def _knock(tomb: Tomb, visit: Callable[[Tomb], Port]) -> Returned | None:
     try:
         with closing(visit(tomb)) as port:
             there = observe.look(port)
+            old = [agent for agent in _elsewhere(tomb, wish, "") if _awake(there.agents.get(agent))]
+            stopped = stop(port, holder, old) if old and holder else ()
     except ClawrackError as error:
         dead = isinstance(error, Unreachable) and error.key not in _THERE
         if dead or isinstance(error, GuardAbsent) or error.key.startswith("hostkey."):
             return None
         return _returned(tomb, tomb.agents, trouble=line(str(error)))
-    return _returned(tomb, sorted(there.agents))
+    return _returned(tomb, sorted(there.agents), stopped=stopped)
 
 
-def _returned(tomb: Tomb, agents: Iterable[str], *, on: str = "", trouble: str = "") -> Returned:
+def _returned(
+    tomb: Tomb, agents: Iterable[str], *, on: str = "", trouble: str = "", stopped: tuple[str, ...] = ()
+) -> Returned:
     return Returned(
         machine=tomb.name, address=tomb.address, agents=tuple(map(line, agents)), forgotten=line(tomb.forgotten),
-        within=on, trouble=trouble, command=shlex.join(("clawrack", "machine", "remove", tomb.stem, "--returned")),
+        within=on, trouble=trouble, stopped=stopped,
+        command=shlex.join(("clawrack", "machine", "remove", tomb.stem, "--returned")),
     )  # fmt: skip
 
 

@@ -63,6 +63,7 @@ class Returned(msgspec.Struct, frozen=True, kw_only=True):
         forgotten: when it was given up (RFC 3339, UTC).
         within: its name in the fleet, where it is there again; else empty.
         trouble: why it could not be looked at, though it answers; or empty.
+        stopped: those of the agents that live elsewhere by now, and were stopped there.
         command: takes them off it.
     """
 
@@ -72,6 +73,7 @@ class Returned(msgspec.Struct, frozen=True, kw_only=True):
     forgotten: str
     within: str = ""
     trouble: str = ""
+    stopped: tuple[str, ...] = ()
     command: str
 
 
