@@ -4,6 +4,7 @@ A rollback that was cut off anywhere goes on to its end by itself; it is never t
 """
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -31,7 +32,7 @@ def climb(bench: Bench, *schemas: int, name: str = "pet") -> list[Tiny]:
 
 def kept(bench: Bench, name: str = "pet") -> list[str]:
     """The releases that one can go back to, the latest first."""
-    return [value.split()[0] for key, value in bench.look().pairs if key == f"agent.{name}.kept"]
+    return [value for key, value in bench.look().pairs if key == f"agent.{name}.kept"]
 
 
 def back(bench: Bench, release: Tiny, failpoint: str = "") -> Said:
@@ -169,8 +170,10 @@ def test_as_many_releases_stay_as_the_policy_says_and_what_goes_is_told(bench: B
     committed = bench.guard("commit", bench.token, "pet", last.release, "3")
     assert committed.get("pruned") == ""
     assert kept(bench) == [release.release for release in reversed(releases)]
-    sizes = [int(value.split()[2]) for key, value in bench.look().pairs if key == "agent.pet.kept"]
-    assert all(size > 1000 for size in sizes)
+    told = bench.look()
+    ages = [int(told[f"agent.pet.kept.{release.release}"].split()[0]) for release in releases]
+    assert time.time() - 600 < ages[0] <= ages[1] <= ages[2] <= int(told["agent.pet.upgraded"]) <= time.time()
+    assert all(int(told[f"agent.pet.kept.{release.release}"].split()[1]) > 1000 for release in releases)
     pruned = bench.guard("keep", bench.token, "pet", "1")
     assert {value for key, value in pruned.pairs if key == "pruned"} == {releases[0].release, releases[1].release}
     assert kept(bench) == [releases[2].release]

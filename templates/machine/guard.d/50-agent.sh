@@ -23,6 +23,7 @@ stage_release() { # RELEASE SHA256 ALLOWED; a release never changes once it is t
         find "$tree/config" -type d -exec chmod 0500 {} +
         find "$tree/config" -type f -exec chmod 0400 {} +
     fi
+    note_sums "$tree" "$1"
     keep_release "$DIR/releases/$1"
 }
 

@@ -16,6 +16,7 @@ verb_look() {
         enter "$name"
         look_agent "agent.$name"
     done
+    look_files
     enter meter
     say meter.release "$(current)"
     look_reason meter
@@ -65,35 +66,66 @@ look_docker() {
     say docker up
     say docker.version "${engine% *}"
     say docker.platform "${engine#* }"
-    ids=$(dk ps -aq --no-trunc --filter "label=clawrack.machine=$(first_line "$DATA/id")" 2>/dev/null) || ids=
+    MACHINE_ID=$(first_line "$DATA/id")
+    ids=
+    others=0
+    while IFS=' ' read -r id one state image label; do
+        one=${one%%,*}
+        if [ "$label" = "$MACHINE_ID" ] || is_agents_container "$one"; then
+            ids="$ids $id"
+        elif is_hex64 "$id"; then
+            others=$((others + 1))
+            [ $others -gt $OTHERS_TOLD ] || say other "$one $image $state"
+        fi
+    done <<END
+$(dk ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.State}} {{.Image}} {{.Label "clawrack.machine"}}' 2>/dev/null || :)
+END
+    say others "$others"
     [ -n "$ids" ] || return 0
     # shellcheck disable=SC2086 # a list of words
-    dk container inspect --format "$LOOK_FORMAT" $ids 2>/dev/null | while IFS=' ' read -r one rest; do
-        # Names and labels are ours and validated; no word here holds a space.
-        look_container "${one#/}" "$rest"
+    dk container inspect --format "$LOOK_FORMAT" $ids 2>/dev/null | while IFS= read -r one; do
+        one=${one#/}
+        look_container "${one%%|*}" "${one#*|}"
     done
 }
 
-LOOK_FORMAT='{{.Name}} {{index .Config.Labels "clawrack.agent"}} {{.Id}} {{.Image}} {{index .Config.Labels "clawrack.release"}} {{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.StartedAt}} {{.State.FinishedAt}} {{.Config.User}} {{index .Config.Labels "clawrack.kind"}}'
+OTHERS_TOLD=20 # containers of somebody else's, by name
+LOOK_FORMAT='{{.Name}}|{{urlquery (index .Config.Labels "clawrack.agent")}}|{{.Id}}|{{.Image}}|{{urlquery (index .Config.Labels "clawrack.release")}}|{{.State.Status}}|{{.State.ExitCode}}|{{.State.OOMKilled}}|{{.State.StartedAt}}|{{.State.FinishedAt}}|{{.Config.User}}|{{urlquery (index .Config.Labels "clawrack.kind")}}|{{urlquery (index .Config.Labels "clawrack.machine")}}|{{.HostConfig.Memory}}|{{.HostConfig.RestartPolicy.Name}}|'
 
-look_container() { # NAME WORDS
-    # shellcheck disable=SC2086 # words
-    set -- "$1" $2
-    case $1 in
+is_agents_container() { # CONTAINER: its name is that of an agent here, whatever it says of itself
+    case $1 in clawrack-*) is_name "${1#clawrack-}" && [ -d "$DATA/agents/${1#clawrack-}" ] ;; *) false ;; esac
+}
+
+look_container() { # NAME FIELDS, each ended by a bar; a label of somebody else's making may be missing, or escaped
+    look_name=$1
+    look_left=$2
+    set --
+    while case $look_left in *'|'*) ;; *) false ;; esac do
+        set -- "$@" "${look_left%%|*}"
+        look_left=${look_left#*|}
+    done
+    [ $# = 14 ] || return 0
+    look_at=stray.$look_name
+    case $look_name in
     clawrack-meter) look_at=meter ;;
-    "clawrack-$2") look_at=agent.$2 ;;
-    *) look_at=stray.$1 ;;
+    clawrack-*.next) ! is_agents_container "${look_name%.next}" || return 0 ;; # of a trial that is being prepared
+    *) ! is_agents_container "$look_name" || look_at=agent.${look_name#clawrack-} ;;
     esac
-    say "$look_at.container" "$3"
-    say "$look_at.image" "$4"
-    say "$look_at.running_release" "$5"
-    say "$look_at.state" "$6"
-    say "$look_at.exit_code" "$7"
-    say "$look_at.oom_killed" "$8"
-    say "$look_at.started_at" "$9"
-    say "$look_at.finished_at" "${10}"
-    say "$look_at.user" "${11}"
-    say "$look_at.kind" "${12:-}"
+    say "$look_at.container" "$2"
+    say "$look_at.image" "$3"
+    say "$look_at.running_release" "$4"
+    say "$look_at.state" "$5"
+    say "$look_at.exit_code" "$6"
+    say "$look_at.oom_killed" "$7"
+    say "$look_at.started_at" "$8"
+    say "$look_at.finished_at" "$9"
+    say "$look_at.user" "${10}"
+    say "$look_at.kind" "${11}"
+    case $look_at in agent.*)
+        enter "${look_at#agent.}"
+        look_box "$3" "${12}" "$1" "$4" "${11}" "${13}" "${14}"
+        ;;
+    esac
 }
 
 look_units() {
@@ -130,7 +162,9 @@ look_unit() {
 }
 
 look_agent() { # PREFIX
-    say "$1.release" "$(current)"
+    look_release=$(current)
+    say "$1.release" "$look_release"
+    [ -z "$look_release" ] || say "$1.version" "$(version_of "$look_release")"
     say "$1.stopped" "$([ -e "$DIR/stopped" ] && echo 1 || echo 0)"
     if [ -s "$DIR/subnet" ]; then
         net_number=$(first_line "$DIR/subnet")
@@ -155,18 +189,21 @@ look_agent() { # PREFIX
     [ "$(hold_left)" = 0 ] || say "$1.hold" "$(hold_left)"
 }
 
-look_kept() { # what it was before, the latest first: RELEASE SINCE BYTES VERSION; and since when it is what it is
+look_kept() { # PREFIX: what one can go back to, the latest first, and of each since when, bytes and version
     [ ! -e "$DIR/rollback" ] || say "$1.rollback" "$(field "$DIR/rollback" release)"
     [ -r "$DIR/history" ] || return 0
     say "$1.upgraded" "$(history_since "$(current)")"
     while read -r look_release look_rest; do
-        [ -z "$look_release" ] || say "$1.kept" "$look_release $look_rest $(version_of "$look_release")"
+        [ -n "$look_release" ] || continue
+        say "$1.kept" "$look_release"
+        say "$1.kept.$look_release" "$look_rest $(version_of "$look_release")"
     done <<END
 $(kept)
 END
 }
 
 version_of() { # RELEASE: as its label says it
+    [ -r "$DIR/releases/$1/spec" ] || return 0
     while IFS= read -r line; do
         case $line in label=version=*) printf '%s' "${line#label=version=}" ;; esac
     done <"$DIR/releases/$1/spec"
