@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from fleet.base.patterns import PLAIN
+from fleet.base.patterns import PLAIN, WORD
 
 MOST = 100_000  # members of one group
 _PLACES = re.compile(r"#+")
 
 Tag = Annotated[str, msgspec.Meta(pattern=PLAIN)]
+Word = Annotated[str, msgspec.Meta(pattern=WORD)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -29,11 +30,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         model: the name of the route at the meter.
     """
 
-    kind: str | UnsetType = UNSET
-    version: str | UnsetType = UNSET
-    machine: str | UnsetType = UNSET
+    kind: Word | UnsetType = UNSET
+    version: Word | UnsetType = UNSET
+    machine: Word | UnsetType = UNSET
     tags: tuple[Tag, ...] | UnsetType = UNSET
-    model: str | UnsetType = UNSET
+    model: Word | UnsetType = UNSET
 
     def said(self) -> dict[str, Any]:
         """Return what is said here, by the name of the agent's field."""

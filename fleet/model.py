@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from fleet.groups import Group, Tag
+from fleet.groups import Group, Tag, Word
 from fleet.policy import Policy
 
 PRACTICE = "practice"
@@ -40,17 +40,17 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     format: int = 1
-    address: str
-    user: str = "root"
+    address: Word
+    user: Word = "root"
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 22
-    id: str = ""
-    architecture: str = ""
-    meter: str = ""
-    meter_ref: str = ""
-    os: str = ""
-    hardware: str = ""
-    jump: str = ""
-    hardware_ids: tuple[str, ...] = ()
+    id: Word = ""
+    architecture: Word = ""
+    meter: Word = ""
+    meter_ref: Word = ""
+    os: Word = ""
+    hardware: Word = ""
+    jump: Word = ""
+    hardware_ids: tuple[Word, ...] = ()
     tags: tuple[Tag, ...] = ()
     drained: bool = False
 
@@ -79,16 +79,16 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     format: int = 1
-    kind: str
-    machine: str = ""
-    group: str = ""
+    kind: Word
+    machine: Word = ""
+    group: Word = ""
     tags: tuple[Tag, ...] = ()
-    version: str = ""
-    image: str = ""
-    image_of: str = ""
-    ref: str = ""
-    model: str = PRACTICE
-    proven: str = ""
+    version: Word = ""
+    image: Word = ""
+    image_of: Word = ""
+    ref: Word = ""
+    model: Word = PRACTICE
+    proven: Word = ""
     page: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
 
     @property
