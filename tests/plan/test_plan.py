@@ -4,10 +4,12 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from model import case, line, replay, targets
+from model import case, drifted, line, replay, targets
 
+from fleet.base import words
 from fleet.model import Agent, Machine, Seen, SeenAgent, SeenMachine, State, Wish
 from fleet.plan import plan
+from fleet.plan_view import Planned, view
 
 CASES = sorted(Path(__file__).parent.glob("cases/*.yaml"))
 
@@ -15,16 +17,33 @@ CASES = sorted(Path(__file__).parent.glob("cases/*.yaml"))
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_the_plan_is_what_the_case_says(path: Path) -> None:
     told = case(yaml.safe_load(path.read_text()))
-    made = plan(told.wish, told.seen, targets(told.wish))
+    made = told.planned()
     assert [line(action) for action in made.actions] == told.plan
     assert (list(made.unknown), list(made.strays), list(made.unwell)) == (told.unknown, told.strays, told.unwell)
+    assert [drifted(found) for found in made.drift] == told.drift
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_after_the_plan_was_carried_out_nothing_is_left_to_do(path: Path) -> None:
     told = case(yaml.safe_load(path.read_text()))
-    after = replay(told.seen, plan(told.wish, told.seen, targets(told.wish)))
-    assert not plan(told.wish, after, targets(told.wish))
+    made = told.planned()
+    if not made.unmade:
+        assert not told.planned(replay(told.seen, made))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_every_reason_and_every_drift_is_a_sentence(path: Path, language: str) -> None:
+    told = case(yaml.safe_load(path.read_text()))
+    made = told.planned()
+    words.choose(language)
+    try:
+        shown = view(Planned(made, told.wish, told.seen, targets(told.wish), {}), {})
+    finally:
+        words.choose("en")
+    said = [*(one.because for one in shown.actions), *(one.what for one in shown.drift)]
+    assert all(said)
+    assert not [text for text in said if "{" in text]
 
 
 NAMES = st.sampled_from(["ada", "bob", "eve"])
