@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from fleet.actions import AnyAction, Deploy, Rollback
+from fleet.actions import AnyAction, Deploy, PlaceMeter, Rollback
 from fleet.apply import Hands, perform
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
 from fleet.base.event import Event, Kind, Listener
 from fleet.deploy import Bounds
 from fleet.machine.guard import Guard
-from fleet.model import Agent
-from fleet.rollout import Entry, Order, Unit, Verdict, What, agent_of, nexts
+from fleet.model import Agent, Machine
+from fleet.rollout import Entry, Order, Unit, Verdict, What, agent_of, nexts, states
 from fleet.rollout_record import Record
 from fleet.rollout_why import evidence
 from fleet.site import held
@@ -38,11 +38,13 @@ class Papers:
         read: returns the text of agents/NAME.yaml, None where there is none.
         write: writes it from an agent.
         put_back: writes a text there, or takes the file away where it is None.
+        machine: writes machines/NAME.yaml.
     """
 
     read: Callable[[str], str | None]
     write: Callable[[str, Agent], None]
     put_back: Callable[[str, str | None], None]
+    machine: Callable[[str, Machine], None]
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ class Run:
         Raises:
             KeyboardInterrupt: a person insisted; what is on trial goes back by itself.
         """
+        found = states(self.record.entries)
+        for unit in self.order.units:
+            if found.get(unit.number) == "unknown":
+                self._start(unit, self._look_again)
         while True:
             self._heed()
             coming = nexts(self.order, self.record.entries, self.live)
@@ -144,7 +150,10 @@ class Run:
 
     def take_back(self) -> None:
         """Take back what a controller that died left on trial; what was committed stays, and so does its file."""
-        for unit in nexts(self.order, self.record.entries).look:
+        found = states(self.record.entries)
+        for unit in self.order.units:
+            if found.get(unit.number) not in {"begun", "unknown"}:
+                continue
             try:
                 self.record.add(self._taken_back(unit))
             except ClawrackError as error:
@@ -174,9 +183,11 @@ class Run:
         return Entry(what="done", unit=unit.number)
 
     def _act(self, unit: Unit, action: AnyAction) -> None:
-        hands = self.crew.hands
-        if isinstance(action, (Deploy, Rollback)) and action.agent in self.record.head.plan.agents:
-            self.crew.papers.write(action.agent, self.record.head.plan.agents[action.agent])
+        hands, planned = self.crew.hands, self.record.head.plan
+        if isinstance(action, (Deploy, Rollback)) and action.agent in planned.agents:
+            self.crew.papers.write(action.agent, planned.agents[action.agent])
+        if isinstance(action, PlaceMeter) and action.machine in planned.machines:
+            self.crew.papers.machine(action.machine, planned.machines[action.machine])
         with held(hands.port(action.machine), hands.holder) as site, hands.journal.action(action):
             perform(action, site, hands, self._teller(unit), self._bounds(unit))
 

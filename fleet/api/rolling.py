@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,13 +57,9 @@ class Rolling(Doors):
         """
         wish = self.wish()
         names = select(selectors, wish)
-        for name in names:
-            agent = wish.agents[name]
-            if versions.older(to, agent.version):
-                raise Refused("upgrade.older", where=name, agent=name, version=agent.version, to=to)
         overlaid = {name: msgspec.structs.replace(wish.agents[name], version=to) for name in names}
         whole = self.plan(msgspec.structs.replace(wish, agents=wish.agents | overlaid), again=True)
-        return narrowed(whole, names)
+        return _forward(_answered(narrowed(whole, names), names, wish))
 
     def apply_plan(self, selectors: Sequence[str] = (), fingerprint: str = "", *, again: bool = False) -> Plan:
         """Return what is to be done: all, or what is about the agents that are meant.
@@ -71,13 +67,19 @@ class Rolling(Doors):
         With ``again`` releases that failed before are tried again.
 
         Raises:
-            Refused: a plan was reviewed, and this is another one by now.
+            Refused: a plan was reviewed, and this is another one by now; or an agent runs a newer version than its file
+                says.
         """
         whole = self.plan(again=again)
-        mine = narrowed(whole, select(selectors, self.wish())) if selectors else whole
+        mine = self._mine(whole, selectors) if selectors else whole
         if fingerprint and fingerprint not in {whole.fingerprint, mine.fingerprint}:
             raise Refused("plan.other", found=mine.fingerprint, wanted=fingerprint)
-        return mine
+        return _forward(mine)
+
+    def _mine(self, whole: Plan, selectors: Sequence[str]) -> Plan:
+        wish = self.wish()
+        names = select(selectors, wish)
+        return _answered(narrowed(whole, names), names, wish)
 
     def touched(self, todo: Plan) -> Touched:
         """Return what a plan would touch."""
@@ -280,11 +282,40 @@ class Rolling(Doors):
             else:
                 write_file(path(name), text.encode())
 
-        return Papers(read, lambda name, agent: load.save_agent(self.folder, name, agent), put_back)
+        return Papers(
+            read,
+            lambda name, agent: load.save_agent(self.folder, name, agent),
+            put_back,
+            lambda name, machine: load.save_machine(self.folder, name, machine),
+        )
 
     def _take_back_trials(self, record: Record, listen: Listener) -> None:
         """Take back what a controller that died left on trial; what was committed stays, and so does its file."""
         Run(record, Crew(self._rolling_hands(record), self._papers()), listen).take_back()
+
+
+def _answered(todo: Plan, names: Iterable[str], wish: Wish) -> Plan:
+    """Return a part of a plan with the silent machines that matter for it: those of its agents."""
+    homes = {wish.agents[name].machine for name in names}
+    return msgspec.structs.replace(todo, unknown=tuple(name for name in todo.unknown if name in homes))
+
+
+def _forward(todo: Plan) -> Plan:
+    """Return the plan.
+
+    Raises:
+        Refused: it would bring an agent to an older version than runs, which may not be able to read its state.
+    """
+    for action in todo.actions:
+        if (
+            isinstance(action, Deploy)
+            and action.runs
+            and action.version
+            and versions.older(action.version, action.runs)
+        ):
+            told = {"agent": action.agent, "version": action.runs, "to": action.version}
+            raise Refused("upgrade.older", where=action.subject, **told)
+    return todo
 
 
 _KINDS: dict[Verdict, Kind] = {"complete": "done", "stopped": "failed", "paused": "note", "aborted": "note"}
