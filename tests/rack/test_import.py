@@ -50,6 +50,7 @@ class Foreign:
         image = self.machine.sh("docker images -q clawrack/tinykind").text
         words = ("-d", "--name", self.name, "-v", self.where, "-e", f"TELEGRAM_HOME={TOKEN}", *more, image)
         self.machine.run("docker", "run", *words, "python3", "/usr/lib/tiny.py", "/state/own.json")
+        self.machine.sh(f"timeout 20 sh -c 'until docker logs {self.name} 2>&1 | grep listens; do sleep 0.2; done'")
 
     def now(self) -> dict[str, Any]:
         """What its engine says of it."""
@@ -117,7 +118,12 @@ def found(controller: Controller, *words: str) -> dict[str, Any]:
 
 def kept(machine: Machine, name: str) -> int:
     """How many messages the state of an agent of ours holds."""
-    content = machine.get(f"/var/lib/clawrack/agents/{name}/state/tiny.sqlite")
+    return spoken(machine, f"/var/lib/clawrack/agents/{name}/state/tiny.sqlite")
+
+
+def spoken(machine: Machine, path: str) -> int:
+    """How many messages a state holds."""
+    content = machine.get(path)
     state = sqlite3.connect(":memory:")
     state.deserialize(content)
     return int(state.execute("SELECT count(*) FROM said").fetchone()[0])
@@ -156,7 +162,7 @@ def test_what_is_watched_is_shown_and_left_alone(controller: Controller, foreign
 
 
 def test_nothing_but_an_agent_that_is_not_ours_can_be_taken(machine: Machine, controller: Controller) -> None:
-    machine.sh("docker run -d --name other $(docker images -q clawrack/tinykind) sleep 1000")
+    machine.sh("docker create --name other $(docker images -q clawrack/tinykind) python3 -V")
     for name, says in (("other", "no agent"), ("clawrack-first", "no agent"), ("nobody", "There is no container")):
         typed = controller.type("fleet", "import", PC, name, "--take-over", "--yes")
         assert typed.code == 2, typed
@@ -167,13 +173,12 @@ def test_nothing_but_an_agent_that_is_not_ours_can_be_taken(machine: Machine, co
 def test_a_release_that_fails_leaves_the_container_running_as_before(
     controller: Controller, foreign: Foreign, tmp_path: Path
 ) -> None:
-    sums = foreign.sums()
     broken = {"CLAWRACK_KINDS": tinykinds.place(tmp_path, fault="exit:1", patience=6)}
     typed = controller.type("fleet", "import", PC, "my-gateway-1", "--take-over", "--yes", more=broken)
     assert typed.code == 5, typed
     assert foreign.runs()
     assert foreign.now()["HostConfig"]["RestartPolicy"]["Name"] == "always"
-    assert foreign.sums() == sums
+    assert spoken(foreign.machine, f"{foreign.folder}/tiny.sqlite") == SAID
     assert not (controller.folder / "config/clawrack/fleet/agents/social.yaml").exists()
     assert found(controller)["taken"] is False
     assert foreign.machine.sh("docker ps -aq --filter name=clawrack-social").text == ""
