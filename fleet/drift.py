@@ -4,7 +4,7 @@ Nothing that is found changed is passed over, and nothing is done twice: what an
 what might be two copies of one agent, or somebody's decision, is left alone, with what a person may type.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -34,7 +34,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def weighs(self) -> bool:
         """Whether a plan decided upon it; what is somebody else's may come and go."""
-        return self.what not in {"drift.other", "drift.unnamed", "drift.stray"}
+        return self.what not in {"drift.other", "drift.unnamed", "drift.stray", "drift.beyond"}
 
 
 def of_machine(name: str, machine: Machine, there: SeenMachine, twins: Mapping[str, str]) -> Drift | None:
@@ -48,10 +48,12 @@ def of_machine(name: str, machine: Machine, there: SeenMachine, twins: Mapping[s
     return None
 
 
-def around(name: str, there: SeenMachine, wish: Wish) -> Iterator[Drift]:
-    """Yield what is on a machine beside the fleet's own: it is left alone."""
+def around(name: str, there: SeenMachine, wish: Wish, unplaced: Collection[str]) -> Iterator[Drift]:
+    """Yield what is on a machine beside what the fleet has there: it is left alone."""
     for agent in sorted(there.agents.keys() - wish.agents.keys()):
-        yield Drift(machine=name, agent=agent, what="drift.stray", then="left")
+        if agent not in unplaced:
+            what = "drift.beyond" if agent in wish.beyond else "drift.stray"
+            yield Drift(machine=name, agent=agent, what=what, then="left")
     for what, found in (("drift.unnamed", there.unnamed), ("drift.other", there.others)):
         if found:
             yield Drift(machine=name, what=what, then="left", params={"names": ", ".join(sorted(found))})

@@ -101,7 +101,7 @@ def _machine(scene: Scene, name: str) -> Iterator[AnyAction | Drift]:
     if held:
         yield held
         return
-    yield from drift.around(name, there, scene.wish)
+    yield from drift.around(name, there, scene.wish, scene.unplaced)
     mine = [agent for agent in scene.living.get(name, ()) if agent in scene.targets]
     if mine:
         yield from _meter(name, machine, there, scene.known.meters.get(name, Meter()))

@@ -62,6 +62,11 @@ class Scene:
     twins: Mapping[str, str]
 
     @functools.cached_property
+    def unplaced(self) -> frozenset[str]:
+        """Names of agents that have no place."""
+        return frozenset(one.agent for one in self.known.unplaced)
+
+    @functools.cached_property
     def silent(self) -> tuple[str, ...]:
         """Machines that did not answer."""
         return tuple(sorted(name for name in self.wish.machines if self.seen.machines.get(name) is None))

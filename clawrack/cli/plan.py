@@ -31,7 +31,7 @@ def plan(
     """Show what would be done."""
     fleet = open_fleet()
     found = fleet.planned(again=again)
-    part = narrowed(found.plan, select(selectors, found.wish)) if selectors else None
+    part = narrowed(found.plan, select(selectors, fleet.wish())) if selectors else None
     shown = fleet.shown(found, part)
     if out:
         plan_file.save(out, shown)

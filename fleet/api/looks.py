@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Event as Flag
 
-from fleet import logs, meter, observe, plan_view, resolve, tombs, usage
+from fleet import logs, meter, observe, placement, plan_view, resolve, tombs, usage
 from fleet.actions import Deploy, Mend
 from fleet.adopt import watching
 from fleet.api.ground import Ground
@@ -59,7 +59,8 @@ class Looks(Ground):
         """Return the same, with all that it was planned upon."""
         files = wish or self.wish()
         seen, troubles = self.seen(files, images=True)
-        found = resolve.resolve(files, seen, self.knows, VERSION)
+        placed = placement.place(files, seen)
+        found = resolve.resolve(placed.of(files), seen, self.knows, VERSION)
         targets = {
             name: self.target(name, agent)
             for name, agent in found.wish.agents.items()
@@ -68,6 +69,7 @@ class Looks(Ground):
         told = Known(
             meters={name: _with_release(one, found.wish.machines[name]) for name, one in found.meters.items()},
             deployed=frozenset(name for name, agent in files.agents.items() if agent.image),
+            unplaced=placed.unplaced,
             again=again,
         )
         return Planned(plan(found.wish, seen, targets, told), found.wish, seen, targets, troubles)
