@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# Real agents are large, meters and clocks of booths count time: these do not run beside one another.
+# Real agents are large, and clocks of booths count time: these do not run beside other machines.
 ALONE='tests/rack/test_images_openclaw.py tests/rack/test_install_sh_whole.py tests/rack/test_the_thread.py
     tests/rack/test_agent_open.py tests/rack/test_booth.py tests/rack/test_offline.py'
 LIMIT=3600 # seconds for one part
@@ -164,6 +164,32 @@ PY
     timed "$name" "$begin"
 }
 
+# What only computes goes beside what mostly waits: at a lower priority, its words afterwards.
+beside() { # COMMAND…
+    rm -f .artefacts/beside.*
+    # shellcheck disable=SC2030 # it counts for itself; `joined` adds it up
+    (
+        passed=0 failed=0 minutes=''
+        renice -n 5 -p "$(exec sh -c 'echo $PPID')" >/dev/null
+        "$@"
+        printf '%s\n' "$minutes" | sed '/./s/$/ (beside)/' >.artefacts/beside.minutes
+        echo "$passed $failed" >.artefacts/beside.sums
+    ) >.artefacts/beside.log 2>&1 &
+    beside=$!
+    trap 'kill "$beside" 2>/dev/null; exit 130' INT TERM
+}
+
+joined() {
+    say '── what ran beside it'
+    wait "$beside" || :
+    trap - INT TERM
+    cat .artefacts/beside.log
+    [ -s .artefacts/beside.sums ] || die 'What ran beside it did not come to its end.'
+    read -r good bad <.artefacts/beside.sums
+    # shellcheck disable=SC2031 # see `beside`
+    passed=$((passed + good)) failed=$((failed + bad)) minutes="$minutes$(cat .artefacts/beside.minutes)"
+}
+
 static() {
     check ruff .venv/bin/ruff check -q .
     check format .venv/bin/ruff format -q --check .
@@ -171,14 +197,19 @@ static() {
     check layers .venv/bin/lint-imports
 }
 
-everything() {
+quick() { # all that needs no machine, but the meter, which counts time
     static
     tests unit tests/unit -n 2
     tests screens tests/screens -n 2
-    for part in plan detect properties meter; do
+    for part in plan detect properties; do
         [ -z "$(find "tests/$part" -name 'test_*.py' 2>/dev/null)" ] || tests "$part" "tests/$part"
     done
+}
+
+everything() {
+    tests meter tests/meter
     if [ -n "$fast" ]; then
+        quick
         say 'Left out: the test machines (tests/rack), because of --fast.'
         return
     fi
@@ -186,11 +217,13 @@ everything() {
     for file in $ALONE; do
         leave="$leave --ignore $file"
     done
-    # Machines wait more than they compute, and each test file has machines of its own.
+    beside quick
     # shellcheck disable=SC2086 # lists of words
-    tests rack tests/rack -n 3 --dist loadfile $leave
-    # shellcheck disable=SC2086
     tests alone $ALONE
+    joined
+    # Machines wait more than they compute, and each test file has machines of its own; conftest.py says which are first.
+    # shellcheck disable=SC2086
+    tests rack tests/rack -n 3 --dist loadfile --no-loadscope-reorder $leave
 }
 
 leave_engine() {

@@ -9,14 +9,14 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # helpers are imported as tests.rack.machine
 SOAK = bool(os.environ.get("CLAWRACK_SOAK"))
+settings.register_profile("run", deadline=None)  # a box with much else to do is no fault
 settings.register_profile("soak", max_examples=5000, deadline=None)
 left_out: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: a long sweep, run by ./test.sh --soak alone")
-    if SOAK:
-        settings.load_profile("soak")
+    settings.load_profile("soak" if SOAK else "run")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
