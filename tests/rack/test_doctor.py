@@ -188,6 +188,7 @@ def test_a_full_disk_is_found(ward: Ward) -> None:
     assert "97 %" in found["disk.state"]["what"] or "98 %" in found["disk.state"]["what"]
 
 
+@pytest.mark.soak
 def test_a_disk_without_inodes_is_found(ward: Ward) -> None:
     ward.machine.sh(f"mkdir {DATA}/many; cd {DATA}/many; seq 200000 | xargs touch 2>/dev/null || true")
     found = ward.doctor(code=5)
@@ -262,6 +263,7 @@ def test_an_agent_that_was_killed_is_said_to_restart_and_with_what_it_ended(ward
     ward.controller.done("agent", "restart", AGENT)
 
 
+@pytest.mark.soak
 def test_an_agent_whose_unit_was_stopped_by_hand_is_started(ward: Ward) -> None:
     ward.machine.run("systemctl", "stop", f"clawrack-agent@{AGENT}")
     found = ward.doctor(code=5)
@@ -272,6 +274,7 @@ def test_an_agent_whose_unit_was_stopped_by_hand_is_started(ward: Ward) -> None:
     settled(ward)
 
 
+@pytest.mark.soak
 def test_a_paused_agent_is_found(ward: Ward) -> None:
     ward.machine.run("docker", "pause", f"clawrack-{AGENT}")
     found = ward.doctor(code=5)
@@ -279,6 +282,7 @@ def test_a_paused_agent_is_found(ward: Ward) -> None:
     ward.typed(found["agent.paused"])
 
 
+@pytest.mark.soak
 def test_a_missing_image_is_brought_again(ward: Ward) -> None:
     ward.controller.done("agent", "stop", AGENT)
     image = ward.machine.run("docker", "inspect", "-f", "{{.Image}}", f"clawrack-{AGENT}").text

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import SOAK
 from tests.rack.install_rig import Site, keep_wheels, place
 from tests.rack.machine import Build, Machine, User
 
@@ -161,14 +162,14 @@ def test_agents_on_the_machine_are_not_orphaned_silently(bare: Machine, installe
     bare.sh(f"test ! -e {HOME} && test ! -e {LINK} && rm -r /usr/local/lib/clawrack")
 
 
-def test_killed_at_each_line_the_next_run_carries_on(bare: Machine, installed: Site) -> None:
+def test_killed_at_a_line_the_next_run_carries_on(bare: Machine, installed: Site) -> None:
     bare.put("/root/trace.sh", b"set -T\ntrap 'echo $LINENO >>/root/lines' DEBUG\n")
     assert installed.install("--no-setup", env="BASH_ENV=/root/trace.sh", shell="bash").code == 0
     lines = sorted({int(line) for line in bare.sh("cat /root/lines").text.split()})
     assert len(lines) > 60
     installed.install("--uninstall")
     bare.put("/root/kill.sh", b'set -T\ntrap \'[ "$LINENO" != "$AT" ] || kill -9 $$\' DEBUG\n')
-    for line in lines:
+    for line in lines if SOAK else lines[3::8]:
         done = installed.install("--no-setup", env=f"BASH_ENV=/root/kill.sh AT={line}", shell="bash")
         assert done.code in {0, 137}, (line, done.err)
         whole = bare.sh(f"test ! -L {LINK} || {LINK} --version", check=False)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from fleet import twins
+from fleet.model import Machine as Known
 from tests.rack import engine, network, tinykinds
 from tests.rack.controller import Controller, Typed
 from tests.rack.guard_bench import GUARD
@@ -90,6 +92,20 @@ def test_a_machine_that_moves_keeps_its_agents(machine: Machine, controller: Con
     assert (after["name"], after["state"], after["agents"]) == (receipt["machine"], "ok", 1)
 
 
+def test_where_the_other_one_is_gone_for_good_what_was_stopped_runs_again_and_can_be_asked(
+    machine: Machine, controller: Controller
+) -> None:
+    ((name, _),) = machines(controller).items()
+    there = Known(address=machine.address)
+    twins.note(controller.folder / "config/clawrack/fleet", name, there, machine.host_key(), (tinykinds.NAME,))
+    taken = machine.run(GUARD, "lease", "somebody", "60").text.removeprefix("token=").split()[0]
+    machine.run(GUARD, "stop", taken, tinykinds.NAME)
+    machine.run(GUARD, "release", taken)
+    assert failed(controller.type("agent", "ask", tinykinds.NAME, "hello", "--json")) == "twin.stopped"
+    controller.done("machine", "claim", name, "--at", machine.address, "--gone", "--yes", "--json")
+    assert controller.done("agent", "ask", tinykinds.NAME, "hello").out
+
+
 def failed(typed: Typed) -> str:
     """The key of the error that a command ended with."""
     return json.loads(typed.err.strip().splitlines()[-1])["error"]["key"]
@@ -147,6 +163,7 @@ def test_a_copied_disk_stops_both_and_the_copy_loses_its_agents(
     assert controller.done(*words(machine)).document["receipt"]["changed"] is False
 
 
+@pytest.mark.soak
 def test_the_new_computer_may_be_the_real_one_and_then_the_old_one_loses_its_agents(
     machine: Machine, other: Machine, controller: Controller, tmp_path: Path
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_qnap_comes_back_by_its_crontab_and_has_it_byte_for_byte_after_removal
         assert machine.sh(left.replace("docker", nas.QTS.docker)).text == ""
 
 
+@pytest.mark.soak
 def test_an_unraid_comes_back_by_its_go_file(controller: Controller) -> None:
     """Its /usr/local is memory, and its folders are everybody's; the guard alone, as setup would place it."""
     with Machine(nas.without_systemd(nas.UNRAID, users=())) as machine:
@@ -130,6 +131,7 @@ def test_an_unraid_comes_back_by_its_go_file(controller: Controller) -> None:
         assert machine.get("/boot/config/go") == go
 
 
+@pytest.mark.soak
 def test_a_ugreen_with_systemd_keeps_our_units_and_nobody_calls_apt(controller: Controller) -> None:
     with Machine(nas.with_systemd(nas.UGOS)) as machine:
         machine.sh(nas.UGOS.undress)

@@ -82,6 +82,7 @@ def test_a_bundle_in_which_one_bit_has_changed_leaves_the_machine_alone(
     assert machine.sh(f"cat /home/{LOGIN.name}/.ssh/authorized_keys 2>/dev/null || true").text == ""
 
 
+@pytest.mark.soak
 def test_a_bare_machine_without_a_network_gets_an_agent_that_answers_from_one_file(
     machine: Machine, bundle: Path, kinds: str, tmp_path: Path
 ) -> None:

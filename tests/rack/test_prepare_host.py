@@ -335,7 +335,9 @@ def test_behind_a_firewall_that_was_there_agents_work_ssh_stays_and_ours_is_refu
     port.close()
 
 
-@pytest.mark.parametrize(("system", "docker_goes"), [("debian11", False), ("debian13", True)])
+@pytest.mark.parametrize(
+    ("system", "docker_goes"), [pytest.param("debian11", False, marks=pytest.mark.soak), ("debian13", True)]
+)
 def test_an_older_and_a_newer_debian_are_prepared_and_left_as_they_were(
     system: str, docker_goes: bool, tmp_path: Path
 ) -> None:
