@@ -14,6 +14,10 @@ from fleet.model import Machine, Seen, SeenAgent, SeenMachine, Wish
 Then = Literal["mended", "replaced", "left", "held"]
 """It is put right by an action; goes with a new release; stays as it is; nothing is done before a person says more."""
 
+CONFIG = "config"
+BOX = frozenset({"image", "label", "limits"})
+"""What a guard says of an agent's files, and of its container (docs/guard.md)."""
+
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is not as it was left.
@@ -63,7 +67,7 @@ def of_agent(machine: str, seen: SeenAgent, *, same: bool) -> Iterator[Drift]:
     """Yield what was changed of an agent; ``same`` where its release stays, so that it is put back."""
     held = same and bool(seen.reason)
     then: Then = "held" if held else "mended" if same else "replaced"
-    for word in sorted({*seen.drift} & {"config", "image", "label"}):
+    for word in sorted({*seen.drift} & {CONFIG, *BOX}):
         yield Drift(machine=machine, agent=seen.name, what=f"drift.{word}", then=then)
 
 

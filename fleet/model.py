@@ -170,7 +170,7 @@ class SeenAgent(msgspec.Struct, frozen=True, kw_only=True):
         subnet: of its own network, or empty.
         kept: the releases that one can go back to, the newest first; each has its state.
         failed: releases whose trial failed, with what was kept of it.
-        drift: what was changed on the machine past us: ``config``, ``image``, ``label``.
+        drift: what was changed on the machine past us: ``config``, ``image``, ``label``, ``limits``.
         version: of the program, as its release says; empty where the machine does not tell.
     """
 

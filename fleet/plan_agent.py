@@ -149,11 +149,11 @@ def _why(scene: Scene, machine: str, seen: SeenAgent, wished: Agent) -> str:
 
 def _kept(machine: str, seen: SeenAgent) -> Iterator[AnyAction]:
     """Yield what an agent lacks whose release is the right one."""
-    if "config" in seen.drift:
+    if drift.CONFIG in seen.drift:
         yield Mend(
             machine=machine, agent=seen.name, release=seen.release, what="config", reason="reason.config_changed"
         )
-    if {"image", "label"} & {*seen.drift}:
+    if drift.BOX & {*seen.drift}:
         yield Mend(machine=machine, agent=seen.name, release=seen.release, what="box", reason="reason.box_changed")
-    elif seen.state != "running" and "config" not in seen.drift:
+    elif seen.state != "running" and drift.CONFIG not in seen.drift:
         yield Start(machine=machine, agent=seen.name, reason="reason.agent_down")
