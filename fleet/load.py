@@ -53,16 +53,15 @@ def load(folder: Path) -> Wish:
     return Wish(machines=machines, agents=agents, policy=file.policy, groups=file.groups, beyond=beyond)
 
 
-def origin(folder: Path, name: str, agent: Agent, field: str) -> str:
+def origin(folder: Path, name: str, agent: Agent, field: str, *within: str | int) -> str:
     """Return where a value of an agent is written, as file:line:column: in its own file, its group, or the defaults."""
-    own = folder / "agents" / f"{name}.yaml"
+    own, path = folder / "agents" / f"{name}.yaml", folder / FLEET
     if own.exists() and field in plain(content(own), str(own)):
-        return place(own, field)
-    path = folder / FLEET
+        return place(own, field, *within)
     found = settings(folder)
     if agent.group in found.groups and field in found.groups[agent.group].said():
-        return place(path, "groups", agent.group, field)
-    return place(path, "defaults", field) if field in found.defaults.said() else place(path, field)
+        return place(path, "groups", agent.group, field, *within)
+    return place(path, *(("defaults",) if field in found.defaults.said() else ()), field, *within)
 
 
 def save_machine(folder: Path, name: str, machine: Machine) -> None:

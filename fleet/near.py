@@ -9,7 +9,7 @@ from fleet.model import Wish
 
 def no_agent(name: str, wish: Wish) -> BadInput:
     """Return the error of a name that is no agent's."""
-    near = _nearest(name, wish.agents)
+    near = _nearest(name, wish.everyone)
     return BadInput("fleet.near_agent" if near else "fleet.no_agent", agent=name, near=near)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fleet import apply as applying
 from fleet import load, near, tombs
+from fleet.base.errors import Refused
 from fleet.base.event import Listener
 from fleet.gate import Who
 from fleet.kinds import home_of, kind
@@ -75,13 +76,13 @@ class Ground:
         return lambda: self.open(name, machine)
 
     def _hands(self, wish: Wish) -> applying.Hands:
-        kinds = {name: kind(agent.kind) for name, agent in wish.agents.items()}
+        agents = wish.everyone
         return replace(
             self.hands,
             port=self.port,
-            targets={name: self.target(name, agent) for name, agent in wish.agents.items()},
-            kinds=kinds,
-            versions={name: agent.version for name, agent in wish.agents.items()},
+            targets={name: self.target(name, agent) for name, agent in agents.items()},
+            kinds={name: kind(agent.kind) for name, agent in agents.items()},
+            versions={name: agent.version for name, agent in agents.items()},
         )
 
     def _machine(self, name: str, wish: Wish) -> Machine:
@@ -90,11 +91,18 @@ class Ground:
         return wish.machines[name]
 
     def _agent(self, name: str) -> tuple[Agent, Machine]:
-        """Return an agent and its machine as their files say."""
+        """Return an agent and its machine as their files say.
+
+        Raises:
+            BadInput: there is no such agent.
+            Refused: no place was found for it yet.
+        """
         wish = self.wish()
-        if name not in wish.agents:
+        if name not in wish.everyone:
             raise near.no_agent(name, wish)
-        agent = wish.agents[name]
+        agent = wish.everyone[name]
+        if not agent.machine:
+            raise Refused("fleet.agent_nowhere", where=name, agent=name)
         return agent, wish.machines[agent.machine]
 
     def _who(self, name: str) -> tuple[Port, Who]:

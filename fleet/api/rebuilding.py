@@ -31,7 +31,7 @@ class Rebuilding(Looks):
             there = seen.machines[name]
             if there is not None:
                 self._rebuild_machine(name, machine, there)
-                made += self._rebuild_agents(name, machine, there, set(wish.agents), listen)
+                made += self._rebuild_agents(name, machine, there, set(wish.everyone), listen)
         if troubles:
             raise next(iter(troubles.values()))
         return made
