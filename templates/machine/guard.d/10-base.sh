@@ -8,7 +8,13 @@ UNDO=
 TIDY=
 verb=
 
-say() { printf '%s=%s\n' "$1" "$(one_line "$2")" 2>/dev/null || :; }
+say() { # KEY VALUE; most values are one line already, and need no other process to become one
+    case $2 in
+    *[!\ -~]*) set -- "$1" "$(one_line "$2")" ;;
+    *) [ ${#2} -le 600 ] || set -- "$1" "$(one_line "$2")" ;;
+    esac
+    printf '%s=%s\n' "$1" "$2" 2>/dev/null || :
+}
 
 one_line() { printf '%s' "$1" | tr -c '\040-\176\200-\377' ' ' | cut -c 1-600; }
 
