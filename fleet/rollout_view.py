@@ -114,13 +114,13 @@ def error_of(record: Record) -> ClawrackError | None:
     told |= {"left": shown.agents - shown.done, "agents": shown.agents}
     if shown.state == "paused":
         return Interrupted("rollout.paused", where=where, **told)
+    if shown.state == "aborted":
+        return Interrupted("rollout.aborted", where=where, **told)
     if shown.unknown or any(entry.what == "unknown" for entry in wrong):
         return Unreachable("rollout.unknown", where=where, **told)
     if wrong:
         refused = all(entry.code == Refused.exit_code for entry in wrong)
         return (Refused if refused else ActionFailed)(_key(shown), where=where, **told)
-    if shown.state == "aborted":
-        return Interrupted("rollout.aborted", where=where, **told)
     return ActionFailed("rollout.stalled", where=where, **told) if shown.state == "stopped" else None
 
 

@@ -12,7 +12,7 @@ from fleet.base.words import say
 from fleet.rollout_view import RolloutView
 
 app = noun()
-Number = Annotated[int, typer.Argument(metavar="[NUMBER]", min=1)]
+Number = Annotated[int, typer.Argument(metavar="[NUMBER]", min=0)]
 COLUMNS = ("number", "state", "asked", "agents", "done", "failed", "unknown", "begun")
 HEAD = ("number", "asked", "state", "begun", "agents", "done", "failed", "unknown", "of", "why")
 

@@ -1,6 +1,8 @@
 """A fleet on the rack: prepared machines, an agent of the tiny kind on each, and a controller that knows them."""
 
 import json
+import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +68,16 @@ class Fleet:
         told = self.done("status", "--json").document["status"]
         return {agent["name"]: agent for agent in told["agents"]}
 
+    def rollout(self, number: int) -> list[str]:
+        """The last word on each agent's part of a rollout, as its record has it on the disk; none before it begins."""
+        folder = self.controller.folder / "state" / "clawrack" / "rollouts" / str(number)
+        if not (folder / "record.jsonl").exists():
+            return []
+        plan: Any = json.loads((folder / "rollout.json").read_text())["plan"]["actions"]
+        entries = [json.loads(line) for line in (folder / "record.jsonl").read_text().splitlines()]
+        last = {entry["unit"]: entry["what"] for entry in entries if "unit" in entry}
+        return [what for unit, what in last.items() if "agent" in plan[unit]]
+
     def version(self, agent: str) -> dict[str, Any]:
         """What the agent's own process says it is."""
         return self.at(agent).version()
@@ -100,6 +112,13 @@ class Box:
     def containers(self) -> list[str]:
         """Containers of this agent that run; there is never more than one."""
         return self.machine.sh(f"docker ps --format '{{{{.Names}}}}' --filter name=clawrack-{self.name}").text.split()
+
+    def rows(self) -> list[str]:
+        """What it was told, as its state holds it on the disk."""
+        with tempfile.NamedTemporaryFile() as copy:
+            copy.write(self.machine.get(f"/var/lib/clawrack/agents/{self.name}/state/tiny.sqlite"))
+            copy.flush()
+            return [row[0] for row in sqlite3.connect(copy.name).execute("SELECT message FROM said")]
 
     def look(self) -> dict[str, str]:
         """What the guard's look says of it, by key."""

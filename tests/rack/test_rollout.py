@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -93,13 +92,13 @@ def test_a_whole_rollout_is_taken_back_with_the_state_of_before(fleet: Fleet) ->
 
 def test_a_paused_rollout_rests_until_it_is_taken_up_and_nothing_else_is_begun_beside_it(fleet: Fleet) -> None:
     fleet.kind(version="2", schema=2)
-    process = started(fleet, *UPGRADE)
-    until("the canary", lambda: states(fleet).count("done") >= 1, 120)
+    process, number = started(fleet, *UPGRADE)
+    until("the canary", lambda: "done" in fleet.rollout(number), 120)
     fleet.done("rollout", "pause")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, (out, err)
     shown = fleet.done("rollout", "show", "--json").document["rollout"]
-    assert shown["state"] == "paused"
+    assert (shown["number"], shown["state"]) == (number, "paused")
     assert 0 < shown["done"] < MACHINES
     beside = fleet.type("upgrade", "tiny-2", "--to", "2", "--yes", "--json")
     assert (beside.code, json.loads(beside.err)["error"]["key"]) == (3, "rollout.open")
@@ -108,32 +107,23 @@ def test_a_paused_rollout_rests_until_it_is_taken_up_and_nothing_else_is_begun_b
 
 def test_killed_in_the_middle_of_a_wave_the_same_command_carries_on(fleet: Fleet) -> None:
     fleet.kind(version="1", schema=1)
-    number = max(one["number"] for one in fleet.done("rollout", "list", "--json").document["rollouts"])
+    number = fleet.done("rollout", "show", "--json").document["rollout"]["number"]
     fleet.done("rollback", "--rollout", str(number), "--touch", str(MACHINES), "--json")
     fleet.kind(version="2", schema=2)
-    process = started(fleet, *UPGRADE)
-    until("the second wave", lambda: states(fleet).count("begun") >= 2, 120)
+    process, number = started(fleet, *UPGRADE)
+    until("the second wave", lambda: fleet.rollout(number).count("begun") > 1, 120)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    begun = states(fleet).count("begun")
+    process.communicate()
+    assert "begun" in fleet.rollout(number)
     shown = fleet.done(*UPGRADE, "--json").document["rollout"]
-    assert begun
-    assert (shown["state"], shown["done"], shown["failed"]) == ("complete", MACHINES, 0)
+    assert (shown["number"], shown["state"], shown["done"], shown["failed"]) == (number, "complete", MACHINES, 0)
     assert [fleet.version(name)["version"] for name in fleet.agents] == ["2"] * MACHINES
     assert [len(fleet.at(name).containers()) for name in fleet.agents] == [1] * MACHINES
 
 
-def started(fleet: Fleet, *words: str) -> subprocess.Popen[bytes]:
-    return fleet.controller.start(*words, more={"CLAWRACK_KINDS": str(fleet.kinds)})
-
-
-def states(fleet: Fleet) -> list[str]:
-    """The last word on each agent's part of the newest rollout, as its record has it on the disk."""
-    rollouts = fleet.controller.folder / "state" / "clawrack" / "rollouts"
-    newest = max(rollouts.iterdir(), key=lambda path: int(path.name))
-    plan: Any = json.loads((newest / "rollout.json").read_text())["plan"]["actions"]
-    last: dict[int, str] = {}
-    for line in (newest / "record.jsonl").read_text().splitlines() if (newest / "record.jsonl").exists() else ():
-        entry = json.loads(line)
-        last[entry.get("unit", -1)] = entry["what"]
-    return [what for unit, what in last.items() if unit >= 0 and "agent" in plan[unit]]
+def started(fleet: Fleet, *words: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a command, and wait until its rollout is there; return its number too."""
+    number = fleet.done("rollout", "show", "--json").document["rollout"]["number"] + 1
+    process = fleet.controller.start(*words, more={"CLAWRACK_KINDS": str(fleet.kinds)})
+    until("the rollout", lambda: bool(fleet.rollout(number)) or process.poll() is not None, 120)
+    return process, number
