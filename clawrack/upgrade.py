@@ -205,6 +205,9 @@ def _local() -> Iterator[tuple[str, Path, Said]]:
     yield "journal", state / "journal.jsonl", formats.in_last_line(state / "journal.jsonl", "v")
     for path in sorted(state.glob("rollouts/*/rollout.json")):
         yield "rollout", path, formats.in_json(_read(path), "version")
+    for name, pattern in (("vault", "vault.age"), ("recovery-key", "recovery.json"), ("backup-note", "backups/*.note")):
+        for path in sorted(state.glob(pattern)):
+            yield name, path, formats.in_json(_read(path).partition(b"\n")[2], "version")
     for path in sorted(state.glob("machines/*.jsonl")):
         yield "machine-journal", path, formats.in_last_line(path, "version")
     yield "hosts", state / "hosts.json", formats.in_json(_read(state / "hosts.json"), "version")

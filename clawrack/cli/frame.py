@@ -33,6 +33,7 @@ NOUNS = (
     "doctor",
     "usage",
     "key",
+    "backup",
     "image",
     "tui",
     "support-bundle",

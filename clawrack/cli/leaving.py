@@ -132,5 +132,7 @@ def back(found: Returned, to: Terminal) -> list[str]:
     agents = ", ".join(found.agents) or "-"
     key = "show.returned_within" if found.within else "show.returned"
     text = say(key, machine=found.machine, address=found.address, agents=agents, within=found.within)
+    if found.stopped:
+        text = f"{text} {say('show.returned_stopped', stopped=', '.join(found.stopped))}"
     first, *rest = wrap(f"{text} {found.trouble}".strip(), to.columns - 2)
     return [f"{to.paint('!', 'warn')} {first}", *(f"  {row}" for row in rest), f"  → {to.paint(found.command, 'bold')}"]

@@ -24,6 +24,7 @@ from clawrack.cli.logs import LogNote
 from clawrack.cli.shell import ShellRan
 from clawrack.installation import Environment, Installation, Upgraded
 from fleet.adopt.recognise import Found
+from fleet.backup.store import BackupView, RecoveryView, Restored
 from fleet.base.disk import replace
 from fleet.base.errors import BadInput
 from fleet.base.event import Event
@@ -105,6 +106,12 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "key providers": {"providers": list[ProviderView]},
     "image list": {"images": list[BuiltImage]},
     "image versions": {"versions": list[PublishedVersion]},
+    "backup create": {"event": Event, "backups": list[BackupView]},
+    "backup list": {"backups": list[BackupView]},
+    "backup verify": {"backups": list[BackupView]},
+    "backup restore": {"event": Event, "restored": Restored},
+    "backup prune": {"backups": list[BackupView]},
+    "backup key": {"recovery_key": RecoveryView},
     "support-bundle": {"event": Event, "bundle": Written},
     "schema": {"schemas": list[Printed], "schema": dict[str, Any]},
     "self show": {"installation": Installation},

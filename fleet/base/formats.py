@@ -31,6 +31,10 @@ FORMATS = {
     "tombstone": 1,
     "twin": 1,
     "import": 1,
+    "vault": 1,
+    "recovery-key": 1,
+    "backup": 1,
+    "backup-note": 1,
     "rollout": 1,
 }
 """The newest of each that this clawrack reads and the one that it writes; it reads all older ones."""

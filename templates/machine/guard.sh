@@ -33,6 +33,7 @@
 #   revert TOKEN NAME                    the trial ends: state and release as before it
 #   start|stop|restart TOKEN NAME        stop leaves a mark: the agent does not come back by itself
 #   remove TOKEN NAME keep|erase         the agent is gone; keep: its state stays in DATA/kept/NAME (`kept=`)
+#   weigh NAME                           `bytes=` that its state takes, `free=` bytes beside it
 #   copy TOKEN NAME now|last             the agent's state is put by: as it is (a running agent stops for it, and is started
 #                                        again at once), or its newest snapshot. `release= bytes= sha256= at= down_ms=`
 #   save NAME state|release              what `copy` put by, on standard output: a tar of `state/…`, or of `spec` and `config/…`
@@ -132,7 +133,7 @@ main() {
     holdings) arity $# 0 0 ;;
     foreign | unadopt) arity $# 2 2 ;;
     adopt) arity $# 4 4 ;;
-    hand) arity $# 1 1 ;;
+    hand | weigh) arity $# 1 1 ;;
     save | saved | unkept | unhold) arity $# 2 2 ;;
     copy | unkeep | hold | held) arity $# 3 3 ;;
     bring) arity $# 5 5 ;;

@@ -5,6 +5,15 @@
 #   coming/             what is on its way in; nothing of it counts before all of it was looked at
 #   backups/ID          others' backups, encrypted, that rest here
 
+verb_weigh() { # NAME: what its state takes, and whether it runs; nothing is stopped for it
+    is_name "$1" || bad name "$1"
+    prepared
+    enter "$1"
+    [ -n "$(current)" ] || refuse no-agent "$BOX"
+    say bytes $(($(apparent_kib "$DIR/state") * 1024))
+    say free $(($(free_kib_of "$DATA") * 1024))
+}
+
 verb_copy() { # TOKEN NAME now|last: the state as it is (the agent stops for it), or the newest snapshot
     case $3 in now | last) ;; *) bad words "copy TOKEN NAME now|last" ;; esac
     begin_settled "$1" "$2"
@@ -120,7 +129,7 @@ verb_bring() { # TOKEN NAME BYTES SHA256 ROOM; stdin: a tar of `state/…`, whic
 bring_allowed() { # of the current box: it is not here yet, or it is stopped, and that is proven
     [ ! -e "$DIR/trial" ] || refuse on-trial "$(field "$DIR/trial" release)"
     [ -n "$(current)" ] || return 0
-    if [ "$(first_line "$DIR/stopped")" != proven ] || is_running; then refuse not-stopped "$BOX"; fi
+    if [ "$(first_line "$DIR/stopped")" != proven ] || is_running; then refuse agent-runs "$BOX"; fi
 }
 
 coming_room() { # KIB: makes the folder, where there is so much room
