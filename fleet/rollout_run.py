@@ -205,7 +205,7 @@ class Run:
 
     def _failed(self, unit: Unit, error: ClawrackError) -> Entry:
         """Keep what tells the cause, and put the agent's file back."""
-        action, why = unit.action, line(str(error), 1000)
+        action, why = unit.action, _why(error)
         if isinstance(action, Deploy):
             port = self.crew.hands.port(action.machine)
             why = evidence(port, action, self.crew.hands.kinds[action.agent], self.record.folder, why)
@@ -222,7 +222,7 @@ class Run:
             self.crew.papers.put_back(action.agent, begun[0].before)
 
     def _wrong(self, what: What, unit: Unit, error: ClawrackError) -> Entry:
-        return Entry(what=what, unit=unit.number, why=line(str(error), 1000), code=error.exit_code)
+        return Entry(what=what, unit=unit.number, why=_why(error), code=error.exit_code)
 
     # --- after the wire was cut, or a controller died ------------------------------------------------------------
 
@@ -294,3 +294,7 @@ class Run:
     def _say(self, event: Event) -> None:
         with self.hearing:  # many threads, one line after another
             self.listen(event)
+
+
+def _why(error: ClawrackError) -> str:
+    return line(error.part("what") or error.key, 1000)

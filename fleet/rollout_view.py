@@ -11,8 +11,8 @@ from fleet.rollout import Unit, What, states
 from fleet.rollout_record import Record
 
 State = Literal["open", "paused", "complete", "stopped", "aborted"]
-UnitState = Literal["waiting", "under-way", "done", "failed", "unknown"]
-_OF: dict[What, UnitState] = {"begun": "under-way", "done": "done", "failed": "failed", "unknown": "unknown"}
+Outcome = Literal["waiting", "under-way", "done", "failed", "unknown"]
+_OF: dict[What, Outcome] = {"begun": "under-way", "done": "done", "failed": "failed", "unknown": "unknown"}
 
 
 class UnitView(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class UnitView(msgspec.Struct, frozen=True, kw_only=True):
     wave: int
     canary: bool = False
     step: str
-    state: UnitState
+    outcome: Outcome
     release: str = ""
     replaces: str = ""
     why: str = ""
@@ -70,7 +70,7 @@ def view(record: Record) -> RolloutView:
         for unit in wave
     )
     agents = [unit for unit in units if "/" in unit.subject]
-    many = Counter(unit.state for unit in agents)
+    many = Counter(unit.outcome for unit in agents)
     return RolloutView(
         number=record.number,
         asked=" ".join(record.head.asked),
@@ -89,7 +89,7 @@ def _unit(record: Record, unit: Unit, wave: int, what: What | None, *, canary: b
     action = unit.action
     return UnitView(
         subject=action.subject, wave=wave, canary=canary and not unit.ahead, step=action.step,
-        state=_OF[what] if what else "waiting",
+        outcome=_OF[what] if what else "waiting",
         release=getattr(action, "release", ""), replaces=getattr(action, "replaces", ""),
         why=next((one.why for one in reversed(record.entries) if one.unit == unit.number), ""),
     )  # fmt: skip

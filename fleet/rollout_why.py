@@ -44,7 +44,7 @@ def cause(why: str, found: Failure, hide: list[str]) -> str:
         parts.append(say("rollout.exit_code", code=code))
     if said and said[-1] not in why:
         parts.append(say("rollout.last_line", line=said[-1]))
-    return " ".join(parts)
+    return " · ".join(parts)
 
 
 def _keep(folder: Path, found: Failure, hide: list[str]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Touch = Annotated[int, typer.Option("--touch", min=0, metavar="N")]
 Selectors = Annotated[list[str] | None, typer.Argument(metavar="[SELECTOR]...")]
-UNITS = ("subject", "wave", "state", "release", "why")
+UNITS = ("subject", "wave", "outcome", "release", "why")
 
 
 class Asking:

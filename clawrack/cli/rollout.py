@@ -13,8 +13,9 @@ from fleet.rollout_view import RolloutView
 
 app = noun()
 Number = Annotated[int, typer.Argument(metavar="[NUMBER]", min=0)]
-COLUMNS = ("number", "state", "asked", "agents", "done", "failed", "unknown", "begun")
-HEAD = ("number", "asked", "state", "begun", "agents", "done", "failed", "unknown", "of", "why")
+COLUMNS = ("number", "state", "agents", "done", "failed", "asked", "begun")
+HEAD = ("number", "asked", "state", "begun", "agents", "done", "failed")
+SELDOM = ("unknown", "of", "why")
 
 
 @app.command("list", cls=Verb)
@@ -67,6 +68,6 @@ def _shown(shown: RolloutView, *, as_json: bool) -> None:
         show.as_json("rollout", shown)
         return
     to = here()
-    show.details(shown, to, HEAD)
+    show.details(shown, to, (*HEAD, *(field for field in SELDOM if getattr(shown, field))))
     to.line()
     show.table([unit for unit in shown.units if "/" in unit.subject], to, "rollout.nothing", UNITS)

@@ -42,7 +42,7 @@ def test_a_bad_release_stops_at_its_canary_which_is_back_with_its_state(fleet: F
     shown = typed.document["rollout"]
     assert (shown["state"], shown["done"], shown["failed"]) == ("stopped", 0, 1)
     canary = next(unit for unit in shown["units"] if unit["canary"])
-    assert (canary["subject"], canary["state"]) == ("m-1/tiny-1", "failed")
+    assert (canary["subject"], canary["outcome"]) == ("m-1/tiny-1", "failed")
     assert BAD[fault] in canary["why"], canary["why"]
     assert boxes(fleet, but="tiny-1") == others
     assert (fleet.file("tiny-1"), fleet.version("tiny-1")) == (file, was)
