@@ -8,12 +8,12 @@ from fleet import apply as applying
 from fleet import load, near, tombs
 from fleet.base.errors import Refused
 from fleet.base.event import Listener
+from fleet.deciding import target_of
 from fleet.gate import Who
-from fleet.kinds import home_of, kind
+from fleet.kinds import kind
 from fleet.leaving import Leaving
 from fleet.machine.port import Port
 from fleet.model import Agent, Machine, Target, Wish
-from fleet.render import configs, target
 from fleet.resolve import Knows, Sort
 
 Resolves = Callable[[Port, str, str, Listener], tuple[str, str]]
@@ -70,7 +70,7 @@ class Ground:
 
     def target(self, name: str, agent: Agent) -> Target:
         """Return what an agent should be."""
-        return target(name, agent, kind(agent.kind), configs(home_of(agent.kind)))
+        return target_of(name, agent)
 
     def _opener(self, name: str, machine: Machine) -> Callable[[], Port]:
         return lambda: self.open(name, machine)

@@ -1,30 +1,24 @@
 """What a fleet is, and what it says: nothing here changes anything, but that old selves of agents are stopped."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from threading import Event as Flag
 
-from fleet import logs, meter, observe, placement, plan_view, resolve, tombs, usage
+from fleet import logs, observe, plan_view, resolve, tombs, usage
 from fleet.actions import Deploy, Mend
 from fleet.adopt import watching
 from fleet.api.ground import Ground
 from fleet.base.errors import ClawrackError
 from fleet.base.event import Listener, ignore
+from fleet.deciding import decide
 from fleet.diff import Lying, lying
 from fleet.logs import Asked, Ears, LogLine, Source
 from fleet.machine.guard import Guard, GuardAbsent
 from fleet.machine.many import many
 from fleet.machine.written import Span
-from fleet.model import Machine, Seen, Wish
-from fleet.plan import Plan, plan, strays
-from fleet.plan_agent import Known, Meter
+from fleet.model import Seen, Wish
+from fleet.plan import Plan, strays
 from fleet.plan_view import Planned, PlanView
 from fleet.views import AgentView, Look, MachineView, Status, Usage, UsageRow
-from templates.meter.meter import VERSION
-
-
-def _with_release(known: Meter, machine: Machine) -> Meter:
-    return replace(known, release=meter.release(machine.meter)) if machine.meter else known
 
 
 class Looks(Ground):
@@ -59,20 +53,7 @@ class Looks(Ground):
         """Return the same, with all that it was planned upon."""
         files = wish or self.wish()
         seen, troubles = self.seen(files, images=True)
-        placed = placement.place(files, seen)
-        found = resolve.resolve(placed.of(files), seen, self.knows, VERSION)
-        targets = {
-            name: self.target(name, agent)
-            for name, agent in found.wish.agents.items()
-            if seen.machines.get(agent.machine) is not None
-        }
-        told = Known(
-            meters={name: _with_release(one, found.wish.machines[name]) for name, one in found.meters.items()},
-            deployed=frozenset(name for name, agent in files.agents.items() if agent.image),
-            unplaced=placed.unplaced,
-            again=again,
-        )
-        return Planned(plan(found.wish, seen, targets, told), found.wish, seen, targets, troubles)
+        return decide(files, seen, self.knows, troubles, again=again)
 
     def shown(self, found: Planned, part: Plan | None = None) -> PlanView:
         """Return a plan, or a part of it, as it is shown: with the lines that change, read from the machines."""
