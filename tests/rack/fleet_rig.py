@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonschema import Draft202012Validator
 
+from clawrack.cli import schema
 from tests.rack import tinykinds
 from tests.rack.controller import Controller, Typed
 from tests.rack.machine import Build, Machine
@@ -52,12 +54,17 @@ class Fleet:
         (self.folder / "fleet.yaml").write_text(yaml.safe_dump(told))
 
     def type(self, *words: str, timeout: float = 300) -> Typed:
-        """Type a command."""
-        return self.controller.type(*words, more={"CLAWRACK_KINDS": str(self.kinds)}, timeout=timeout)
+        """Type a command; what it prints as JSON fits its schema."""
+        typed = self.controller.type(*words, more={"CLAWRACK_KINDS": str(self.kinds)}, timeout=timeout)
+        if "--json" in words:
+            check_documents(typed)
+        return typed
 
     def done(self, *words: str) -> Typed:
         """Type a command that must succeed."""
-        return self.controller.done(*words, more={"CLAWRACK_KINDS": str(self.kinds)})
+        typed = self.type(*words)
+        assert typed.code == 0, f"{words} → {typed.code}\n{typed.out[-3000:]}\n{typed.err[-3000:]}"
+        return typed
 
     def file(self, agent: str) -> str:
         """agents/NAME.yaml as it stands."""
@@ -152,6 +159,14 @@ def _set_up(fleet: Fleet, answers: Path) -> None:
     ]  # fmt: skip
     answers.write_text(yaml.safe_dump({"machines": rows}))
     fleet.done("setup", "--answers", str(answers), "--yes", "--json")
+
+
+def check_documents(typed: Typed) -> None:
+    """See that every printed document fits the schema that is committed for it."""
+    for line in (*typed.out.splitlines(), *typed.err.splitlines()):
+        told = json.loads(line)
+        validator: Any = Draft202012Validator(schema.form(next(iter(told.keys() - {"version"}))))
+        validator.validate(told)
 
 
 def until(what: str, holds: Callable[[], bool], within: float = 30) -> None:

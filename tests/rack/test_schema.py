@@ -35,6 +35,10 @@ ELSEWHERE = {
     "machine harden": "tests/rack/test_harden.py",
     "machine claim": "wants a copied disk: tests/rack/test_moved.py",
     "machine handover": "tests/rack/test_handover.py",
+    **dict.fromkeys(
+        ("apply", "upgrade", "rollback", *(f"rollout {verb}" for verb in ("list", "show", "pause", "resume", "abort"))),
+        "want a fleet, whose rig checks each: tests/rack/test_upgrade.py, test_rollout.py",
+    ),
     **dict.fromkeys(("key set", "key list", "key remove", "key providers"), "a provider: tests/rack/test_keys.py"),
 }
 """Commands whose documents are not driven here, and where they are."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.rack import faults
 from tests.rack.fleet_rig import Fleet, fleet_of, until
 from tests.rack.machine import Machine
 
@@ -115,6 +116,36 @@ def test_taken_back_while_its_canary_is_on_trial_it_is_as_before(fleet: Fleet) -
     shown = fleet.done("rollout", "show", "--json").document["rollout"]
     assert (shown["state"], shown["done"]) == ("aborted", 0)
     assert (fleet.version("tiny-1"), fleet.file("tiny-1")) == (before, file)
+
+
+def test_a_controller_that_died_is_taken_back_by_another_one(fleet: Fleet) -> None:
+    before, file = fleet.version("tiny-1"), fleet.file("tiny-1")
+    process = fleet.controller.start(*UPGRADE, more={"CLAWRACK_KINDS": str(fleet.kinds)})
+    until("the trial", lambda: bool(fleet.at("tiny-1").look().get("trial")), 120)
+    process.kill()
+    process.communicate()
+    assert fleet.done("rollout", "show", "--json").document["rollout"]["state"] == "open"
+    assert fleet.done("rollout", "abort", "--json").document["rollout"]["state"] == "aborted"
+    assert (fleet.version("tiny-1"), fleet.file("tiny-1")) == (before, file)
+    assert fleet.type("rollout", "resume").code == 2
+
+
+def test_what_was_cut_off_is_unknown_until_it_is_looked_at_again(fleet: Fleet) -> None:
+    fleet.policy(healthy_deadline="20s", min_healthy_time="8s")
+    fleet.kind(version="2", schema=2)
+    machine, file = fleet.machines["m-1"], fleet.file("tiny-1")
+    process = fleet.controller.start(*UPGRADE, more={"CLAWRACK_KINDS": str(fleet.kinds)})
+    until("the trial", lambda: bool(fleet.at("tiny-1").look().get("trial")), 120)
+    faults.disconnect(machine)
+    out, _ = process.communicate(timeout=300)
+    faults.reconnect(machine)
+    shown = json.loads(out.splitlines()[-1])["rollout"]
+    assert (process.returncode, shown["state"], shown["unknown"]) == (4, "open", 1)
+    assert fleet.file("tiny-1") != file, "the wish came first"
+    assert fleet.done("rollout", "resume", "--json").document["rollout"]["state"] == "complete"
+    assert fleet.version("tiny-1")["version"] == "2"
+    fleet.kind(version="1")
+    fleet.done("rollback", "tiny-1", "--yes")
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "touches 2 of 2 agents"), ("zh", "2 个智能体里的 2 个")])
