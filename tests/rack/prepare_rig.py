@@ -96,10 +96,14 @@ def start_apart(home: Path, address: str, user: str, word: str) -> subprocess.Po
 
 
 def snapshot(machine: Machine) -> dict[str, list[str]]:
-    """What removal must bring back: files with mode, owner and content, users, units, firewall, links."""
+    """What removal must bring back: files with mode, owner and content, users, units, firewall, links.
+
+    Of what packages brought to /usr (most of the disk), size and time stand for the content.
+    """
     prune = " -o ".join(f"-path {path}" for path in PASSING.split())
     files = (
-        f"find / \\( {prune} \\) -prune -o -type f -exec sha256sum {{}} +;"
+        f"find / \\( {prune} \\) -prune -o -type f \\( -path '/usr/*' ! -path '/usr/local/*' -printf '%p %s %T@\\n'"
+        " -o -exec sha256sum {} + \\);"
         f" find / \\( {prune} \\) -prune -o -printf '%p %y %m %U:%G %l\\n'"
     )
     asked = {
