@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import msgspec
 
 from fleet.actions import AnyAction, Deploy, PlaceMeter, Rollback
-from fleet.apply import Hands, perform
+from fleet.apply import perform
 from fleet.base.clean import line
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
 from fleet.base.event import Event, Kind, Listener
 from fleet.deploy import Bounds
 from fleet.machine.guard import Guard
-from fleet.model import Agent, Machine
 from fleet.rollout import Entry, Order, Unit, Verdict, What, agent_of, nexts, states
+from fleet.rollout_crew import Crew, interrupts
 from fleet.rollout_record import Record
 from fleet.rollout_why import evidence
 from fleet.site import held
@@ -28,31 +28,6 @@ from fleet.site import held
 LOOK_EVERY = 2.0  # seconds between two looks at a machine that was cut off
 _TICK = 0.3  # seconds between two looks at the marks that others leave
 _OUR_BUG = 70
-
-
-@dataclass(frozen=True)
-class Papers:
-    """The agents' files.
-
-    Attributes:
-        read: returns the text of agents/NAME.yaml, None where there is none.
-        write: writes it from an agent.
-        put_back: writes a text there, or takes the file away where it is None.
-        machine: writes machines/NAME.yaml.
-    """
-
-    read: Callable[[str], str | None]
-    write: Callable[[str, Agent], None]
-    put_back: Callable[[str, str | None], None]
-    machine: Callable[[str, Machine], None]
-
-
-@dataclass(frozen=True)
-class Crew:
-    """What a rollout needs from outside: the hands of the interpreter, and the agents' files."""
-
-    hands: Hands
-    papers: Papers
 
 
 @dataclass
@@ -66,6 +41,7 @@ class Run:
     live: set[int] = field(default_factory=set[int])
     ended: "queue.SimpleQueue[Entry]" = field(default_factory=queue.SimpleQueue["Entry"])
     halt: threading.Event = field(default_factory=threading.Event)
+    interrupted: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.order = self.record.order
@@ -75,11 +51,15 @@ class Run:
         self.hearing = threading.Lock()
 
     def go(self) -> Verdict:
-        """Carry it out until it is over, or rests.
+        """Carry it out until it is over, or rests; Ctrl-C lets it rest, once what is under way has come to its end.
 
         Raises:
             KeyboardInterrupt: a person insisted; what is on trial goes back by itself.
         """
+        with interrupts(self.interrupted):
+            return self._go()
+
+    def _go(self) -> Verdict:
         found = states(self.record.entries)
         for unit in self.order.units:
             if found.get(unit.number) == "unknown":
@@ -101,7 +81,8 @@ class Run:
         if self.record.marked("abort"):
             self.record.add(Entry(what="aborted"))
             self.halt.set()
-        if self.record.marked("pause"):
+        if self.record.marked("pause") or self.interrupted.is_set():
+            self.interrupted.clear()
             self._rest()
         late = time.monotonic() - self.progress > self.order.policy.progress_within
         if late and self.live and "stalled" not in told:
@@ -138,11 +119,6 @@ class Run:
         try:
             entry = self.ended.get(timeout=_TICK)
         except queue.Empty:
-            return
-        except KeyboardInterrupt:
-            if "paused" in {told.what for told in self.record.entries[-1:]}:
-                raise
-            self._rest()
             return
         self.record.add(entry)
         self.live.discard(entry.unit)
@@ -209,13 +185,22 @@ class Run:
         if isinstance(action, Deploy):
             port = self.crew.hands.port(action.machine)
             why = evidence(port, action, self.crew.hands.kinds[action.agent], self.record.folder, why)
-        self._put_back(unit)
+        if not (isinstance(action, Rollback) and self._is_back(action)):
+            self._put_back(unit)
         return Entry(what="failed", unit=unit.number, why=why, code=error.exit_code)
 
+    def _is_back(self, action: Rollback) -> bool:
+        """Tell whether the old release is the agent's, though it is not well; a silent machine may have it."""
+        try:
+            told = dict(Guard(self.crew.hands.port(action.machine)).look())
+        except ClawrackError:
+            return True
+        return told.get(f"agent.{action.agent}.release") == action.release
+
     def _put_back(self, unit: Unit) -> None:
-        """Write the agent's file as it was before the unit; a rollback goes forward only, and so does its file."""
+        """Write the agent's file as it was before the unit."""
         action = unit.action
-        if not isinstance(action, Deploy):
+        if not isinstance(action, (Deploy, Rollback)):
             return
         begun = [one for one in self.record.entries if one.unit == unit.number and one.what == "begun"]
         if begun:

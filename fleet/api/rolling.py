@@ -3,13 +3,13 @@
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from fleet import load, rollout_record, versions
+from fleet import load, rollout_record
 from fleet.actions import Deploy, Rollback
 from fleet.api.doors import Doors
 from fleet.apply import Hands
@@ -21,8 +21,10 @@ from fleet.machine.port import Port
 from fleet.model import Agent, SeenAgent, Wish
 from fleet.plan import Plan
 from fleet.rollout import Entry, Verdict, agent_of
+from fleet.rollout_crew import Crew, Papers
+from fleet.rollout_plan import answered, as_of, committed, forward
 from fleet.rollout_record import Head, Record
-from fleet.rollout_run import Crew, Papers, Run
+from fleet.rollout_run import Run
 from fleet.rollout_view import RolloutView, error_of, view
 from fleet.select import narrowed, select
 
@@ -59,7 +61,7 @@ class Rolling(Doors):
         names = select(selectors, wish)
         overlaid = {name: msgspec.structs.replace(wish.agents[name], version=to) for name in names}
         whole = self.plan(msgspec.structs.replace(wish, agents=wish.agents | overlaid), again=True)
-        return _forward(_answered(narrowed(whole, names), names, wish))
+        return forward(answered(narrowed(whole, names), names, wish))
 
     def apply_plan(self, selectors: Sequence[str] = (), fingerprint: str = "", *, again: bool = False) -> Plan:
         """Return what is to be done: all, or what is about the agents that are meant.
@@ -74,12 +76,12 @@ class Rolling(Doors):
         mine = self._mine(whole, selectors) if selectors else whole
         if fingerprint and fingerprint not in {whole.fingerprint, mine.fingerprint}:
             raise Refused("plan.other", found=mine.fingerprint, wanted=fingerprint)
-        return _forward(mine)
+        return forward(mine)
 
     def _mine(self, whole: Plan, selectors: Sequence[str]) -> Plan:
         wish = self.wish()
         names = select(selectors, wish)
-        return _answered(narrowed(whole, names), names, wish)
+        return answered(narrowed(whole, names), names, wish)
 
     def touched(self, todo: Plan) -> Touched:
         """Return what a plan would touch."""
@@ -195,7 +197,7 @@ class Rolling(Doors):
                 known = ", ".join(row[0] for row in kept if row) or "—"
                 raise Refused("rollback.not_kept", where=f"{agent.machine}/{name}", agent=name, to=to, known=known)
             now = dict(told).get(f"agent.{name}.release", "")
-            agents[name] = _as_of(agent, name, chosen)
+            agents[name] = as_of(agent, name, chosen)
             actions.append(
                 Rollback(machine=agent.machine, agent=name, release=chosen[0], replaces=now, reason="reason.asked")
             )
@@ -208,7 +210,7 @@ class Rolling(Doors):
             BadInput: there is none of that number.
         """
         record = rollout_record.read(number)
-        deploys = _committed(record)
+        deploys = committed(record)
         seen, _ = self.seen(self.wish())
         back: list[Rollback] = []
         agents: dict[str, Agent] = {}
@@ -294,30 +296,6 @@ class Rolling(Doors):
         Run(record, Crew(self._rolling_hands(record), self._papers()), listen).take_back()
 
 
-def _answered(todo: Plan, names: Iterable[str], wish: Wish) -> Plan:
-    """Return a part of a plan with the silent machines that matter for it: those of its agents."""
-    homes = {wish.agents[name].machine for name in names}
-    return msgspec.structs.replace(todo, unknown=tuple(name for name in todo.unknown if name in homes))
-
-
-def _forward(todo: Plan) -> Plan:
-    """Return the plan.
-
-    Raises:
-        Refused: it would bring an agent to an older version than runs, which may not be able to read its state.
-    """
-    for action in todo.actions:
-        if (
-            isinstance(action, Deploy)
-            and action.runs
-            and action.version
-            and versions.older(action.version, action.runs)
-        ):
-            told = {"agent": action.agent, "version": action.runs, "to": action.version}
-            raise Refused("upgrade.older", where=action.subject, **told)
-    return todo
-
-
 _KINDS: dict[Verdict, Kind] = {"complete": "done", "stopped": "failed", "paused": "note", "aborted": "note"}
 
 
@@ -348,35 +326,3 @@ def _named_or_open(number: int | None) -> Record:
     if record is None and not numbers:
         raise BadInput("rollout.none_open")
     return record or rollout_record.read(numbers[-1])
-
-
-def _committed(record: Record) -> list[Deploy]:
-    last = {entry.unit: entry.what for entry in record.entries if entry.unit >= 0}
-    done = [action for n, action in enumerate(record.head.plan.actions) if last.get(n) == "done"]
-    return [action for action in done if isinstance(action, Deploy)]
-
-
-def _as_of(agent: Agent, name: str, kept: list[str]) -> Agent:
-    """Return an agent as it was with a kept release; ``kept`` is what its machine says of that.
-
-    What this controller does not remember is found out by the next plan: which image that version has.
-    """
-    release, version = kept[0], kept[3] if len(kept) > 3 else ""  # noqa: PLR2004 - RELEASE SINCE BYTES VERSION
-    then = _remembered(name, release)
-    if then is None:
-        return msgspec.structs.replace(agent, version=version or agent.version, image="", image_of="", ref="")
-    return msgspec.structs.replace(
-        agent, version=then.version, image=then.image, image_of=then.image_of, ref=then.ref, page=then.page
-    )
-
-
-def _remembered(name: str, release: str) -> Agent | None:
-    for number in reversed(rollout_record.listed()):
-        head = rollout_record.read(number).head
-        for action in head.plan.actions:
-            if isinstance(action, (Deploy, Rollback)) and action.agent == name:
-                if action.release == release and name in head.plan.agents:
-                    return head.plan.agents[name]
-                if action.replaces == release and name in head.was:
-                    return head.was[name]
-    return None
