@@ -9,6 +9,7 @@ Its configuration is one JSON file; `fault` is empty, or one of:
     wrong        is well, and says that it is another version
     degraded     is well, but one secret did not arrive
     deaf         does not hear SIGTERM
+    polls:H:P:…  is well, and asks a played messenger at H:P for messages all the time, as a bot does
 """
 
 import json
@@ -144,6 +145,21 @@ class Door(BaseHTTPRequestHandler):
         print(format % args, flush=True)
 
 
+def poll(place: str) -> None:
+    """Ask a messenger for messages, one long question after the other; of two that ask at once one is refused."""
+    host, port, *_ = place.split(":")
+    who = os.urandom(8).hex()
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://{host}:{port}/poll?who={who}", timeout=30) as answer:
+                answer.read()
+        except urllib.error.HTTPError as error:
+            print(f"the messenger refuses: {error.code}", flush=True)
+            time.sleep(0.1)
+        except OSError:
+            time.sleep(0.1)
+
+
 def main() -> None:
     """Run until told to stop."""
     config = read(sys.argv[1])
@@ -158,6 +174,8 @@ def main() -> None:
         time.sleep(1)
     if what == "dies":
         threading.Timer(float(number), end, (1, "told to die")).start()
+    if what == "polls":
+        threading.Thread(target=poll, args=(number,), daemon=True).start()
     print(f"tiny {VERSION} with schema {SCHEMA} listens", flush=True)
     ThreadingHTTPServer(("", int(config["port"])), Door).serve_forever()
 
