@@ -10,7 +10,7 @@ from fleet.model import Agent, Machine, Seen, Target, Wish
 from fleet.plan import plan
 from fleet.plan_agent import Known, Meter
 from fleet.plan_view import Planned
-from fleet.render import configs, target
+from fleet.render import Mould, configs
 from templates.meter.meter import VERSION
 
 
@@ -28,11 +28,10 @@ def decide(
     """
     placed = placement.place(files, seen)
     found = resolve.resolve(placed.of(files), seen, knows, VERSION)
-    targets = {
-        name: target_of(name, agent)
-        for name, agent in found.wish.agents.items()
-        if seen.machines.get(agent.machine) is not None
-    }
+    there = {name for name, answered in seen.machines.items() if answered}
+    moulds = {of: mould_of(of) for of in {agent.kind for agent in found.wish.agents.values()}}
+    agents = found.wish.agents.items()
+    targets = {name: moulds[agent.kind].target(name, agent) for name, agent in agents if agent.machine in there}
     known = Known(
         meters={name: _with_release(one, found.wish.machines[name]) for name, one in found.meters.items()},
         deployed=frozenset(name for name, agent in files.agents.items() if agent.image),
@@ -44,7 +43,12 @@ def decide(
 
 def target_of(name: str, agent: Agent) -> Target:
     """Return what an agent should be."""
-    return target(name, agent, kind(agent.kind), configs(home_of(agent.kind)))
+    return mould_of(agent.kind).target(name, agent)
+
+
+def mould_of(of: str) -> Mould:
+    """Return what makes the targets of a kind's agents."""
+    return Mould(kind(of), configs(home_of(of)))
 
 
 def _with_release(known: Meter, machine: Machine) -> Meter:

@@ -54,7 +54,7 @@ def of_machine(name: str, machine: Machine, there: SeenMachine, twins: Mapping[s
 
 def around(name: str, there: SeenMachine, wish: Wish, unplaced: Collection[str]) -> Iterator[Drift]:
     """Yield what is on a machine beside what the fleet has there: it is left alone."""
-    for agent in sorted(there.agents.keys() - wish.agents.keys()):
+    for agent in sorted(name for name in there.agents if name not in wish.agents):
         if agent not in unplaced:
             what = "drift.beyond" if agent in wish.beyond else "drift.stray"
             yield Drift(machine=name, agent=agent, what=what, then="left")

@@ -26,9 +26,38 @@ def target(name: str, agent: Agent, kind: Kind, configs: dict[str, str]) -> Targ
         kind: of the agent.
         configs: the templates of its configuration, by file name.
     """
-    values = _values(name, agent, kind)
-    files = {file.removesuffix(".j2"): _template(text).render(values) for file, text in configs.items()}
-    return Target(image=agent.image, spec=_spec(agent, kind), files=files)
+    return Mould(kind, configs).target(name, agent)
+
+
+class Mould:
+    """Makes the targets of many agents of one kind: what they have in common is made once.
+
+    Args:
+        kind: of the agents.
+        configs: the templates of their configuration, by file name.
+    """
+
+    def __init__(self, kind: Kind, configs: dict[str, str]) -> None:
+        self._usual = _usual(kind)
+        self._templates = {file.removesuffix(".j2"): text for file, text in configs.items()}
+        self._own = any("name" in _words(text) for text in configs.values())
+        self._head = f"kind={kind.name}"
+        self._cage = tuple(cage_lines(kind.cage))
+        self._made: dict[tuple[str, int], dict[str, str]] = {}
+
+    def target(self, name: str, agent: Agent) -> Target:
+        """Return what an agent of the kind should be."""
+        spec = (self._head, f"image={agent.image}", *self._cage, f"label=version={agent.version}")
+        return Target(image=agent.image, spec=spec, files=self._files(name if self._own else "", agent.page_port))
+
+    def _files(self, name: str, page_port: int) -> dict[str, str]:
+        """Return the configuration; agents whose values are the same share it."""
+        made = self._made.get((name, page_port))
+        if made is None:
+            values = {**self._usual, "name": name, "page_port": page_port}
+            made = {file: _template(text).render(values) for file, text in self._templates.items()}
+            self._made[name, page_port] = made
+        return made
 
 
 @functools.cache
@@ -37,16 +66,23 @@ def configs(home: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted((home / "config").iterdir())}
 
 
-def _values(name: str, agent: Agent, kind: Kind) -> dict[str, Any]:
+def _usual(kind: Kind) -> dict[str, Any]:
+    """Return the values that all agents of a kind have in common."""
     return {
-        "name": name,
         "port": kind.cage.port,
-        "page_port": agent.page_port,
         "meter_url": METER_URL,
         "secrets_file": f"{kind.cage.secrets}/{kind.secrets.file}",
         "context_window": kind.context_window,
         "max_tokens": kind.max_tokens,
     }
+
+
+@functools.cache
+def _words(text: str) -> frozenset[str]:
+    """Return the values that a template asks for."""
+    from jinja2 import meta  # noqa: PLC0415 - see environment
+
+    return frozenset(meta.find_undeclared_variables(environment().parse(text)))
 
 
 @functools.cache
@@ -61,11 +97,6 @@ def environment() -> "ImmutableSandboxedEnvironment":
 @functools.cache
 def _template(text: str) -> "Template":
     return environment().from_string(text)
-
-
-def _spec(agent: Agent, kind: Kind) -> tuple[str, ...]:
-    head = (f"kind={kind.name}", f"image={agent.image}")
-    return (*head, *cage_lines(kind.cage), f"label=version={agent.version}")
 
 
 def cage_lines(cage: Cage) -> list[str]:
