@@ -10,7 +10,7 @@ from clawrack.cli.common import Json, Yes, here, listening, open_fleet
 from clawrack.cli.terminal import Terminal
 from fleet.base.clean import line
 from fleet.base.errors import BadInput
-from fleet.base.words import find, say
+from fleet.base.words import say
 from fleet.views import Result
 
 if TYPE_CHECKING:
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from fleet.api import Fleet
 
 _MIB = 1 << 20
+_MAKERS = {
+    "compose": "docker compose",
+    "openclaw-fleet": "openclaw fleet",
+    "unraid": "Unraid",
+    "portainer": "Portainer",
+}
+"""What can start a container again, as it is called in every language."""
 
 
 def import_(  # noqa: PLR0913 - all but the first two are options
@@ -154,9 +161,6 @@ def _warnings(found: "Found") -> list[str]:
         "import.warn.layer": (found.kept == "container", {}),
         "import.warn.channels": (bool(found.channels), {"channels": ", ".join(found.channels)}),
         "import.warn.comes_back": (found.taken and found.state == "running", {}),
-        "import.warn.maker": (
-            found.supervisor in {"compose", "openclaw-fleet", "unraid", "portainer"},
-            {"maker": find(f"import.maker.{found.supervisor}") or found.supervisor},
-        ),
+        "import.warn.maker": (found.supervisor in _MAKERS, {"maker": _MAKERS.get(found.supervisor, "")}),
     }
     return [say(key, **params) for key, (holds, params) in told.items() if holds]
