@@ -81,10 +81,14 @@ class Probes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sorry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How an answer that is none is told from one: it begins like this, and this stands in its JSON (dotted paths)."""
+    """How an answer that is none is told from one: it begins like this, and this stands in its JSON (dotted paths).
+
+    One of ``refused`` in it means that the model did not take the key.
+    """
 
     starts: tuple[str, ...]
     equals: dict[str, Any]
+    refused: tuple[str, ...] = ()
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

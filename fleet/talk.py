@@ -56,20 +56,22 @@ def ask(port: Port, door: Door, who: Who, message: str, wait: float | None = Non
 
 
 def _text(answer: Response, who: Who, where: str) -> str:
-    body = parse(answer.body)
-    found = dig(body, who.kind.ask.answer)
-    sorry = isinstance(found, str) and _sorry(found, body, who.kind.ask.sorry)
-    if answer.status == HTTPStatus.OK and isinstance(found, str) and not sorry:
+    body, how = parse(answer.body), who.kind.ask
+    found = dig(body, how.answer)
+    if answer.status == HTTPStatus.OK and isinstance(found, str):
+        if how.sorry and _sorry(found, body, how.sorry):
+            key = "ask.model_refused" if any(word in found for word in how.sorry.refused) else "ask.model_failed"
+            raise ActionFailed(key, where=where, agent=who.name, reason=line(found, 300))
         return clean(found, 100_000)
-    told = found if sorry else dig(body, "error.message")
+    told = dig(body, "error.message")
     reason = line(told if isinstance(told, str) else answer.body, 300)
     failed = "ask.model_refused" if _refused(answer, body) else "ask.failed"
     raise ActionFailed(failed, where=where, agent=who.name, status=answer.status, reason=reason)
 
 
-def _sorry(text: str, body: object, how: Sorry | None) -> bool:
+def _sorry(text: str, body: object, how: Sorry) -> bool:
     """Whether an answer tells that there is none."""
-    return how is not None and text.startswith(how.starts) and all(dig(body, at) == it for at, it in how.equals.items())
+    return text.startswith(how.starts) and all(dig(body, at) == it for at, it in how.equals.items())
 
 
 def _refused(answer: Response, body: object) -> bool:
