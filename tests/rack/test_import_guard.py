@@ -33,7 +33,9 @@ def theirs(bench: Bench) -> Iterator[str]:
 
 
 def seen(bench: Bench) -> dict[str, Any]:
-    return json.loads(bench.machine.run("docker", "inspect", NAME).out)[0]
+    found = json.loads(bench.machine.run("docker", "inspect", NAME).out)[0]
+    found["Mounts"].sort(key=lambda mount: mount["Destination"])  # Docker tells them in no order
+    return found
 
 
 def runs(bench: Bench) -> bool:
