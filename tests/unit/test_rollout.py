@@ -25,6 +25,7 @@ def fleet(machines: int, each: int, *, kinds: int = 1, meters: bool = False) -> 
     for m in range(machines):
         name = f"m{m:03}"
         if meters:
+            actions.append(PlaceImage(machine=name, image="meter", of="meter", reason="reason.image_absent"))
             actions.append(PlaceMeter(machine=name, image="meter", reason="reason.meter_other"))
         for a in range(each):
             kind = f"k{(m * each + a) % kinds}"
@@ -129,6 +130,15 @@ def test_what_waits_for_something_that_failed_never_begins_and_does_not_hold_the
     begun = play(made, record, lambda _: "done")
     assert {made_.action.machine for made_ in begun} == {"m001"}
     assert nexts(made, record).verdict == "complete"
+
+
+def test_where_a_meter_cannot_be_had_the_agents_of_its_machine_wait_and_later_waves_do_not() -> None:
+    made = order(fleet(3, 1, meters=True), Policy(canary=0, waves=(2, 4, "100%"), max_failures=100))
+    image = next(unit for unit in made.waves[0] if unit.ahead and unit.action.machine == "m000")
+    record = [Entry(what="begun", unit=image.number), Entry(what="failed", unit=image.number)]
+    begun = {unit.action.subject for unit in play(made, record, lambda _: "done")}
+    assert not {"m000/a000-0"} & begun
+    assert {"m001/a001-0", "m002/a002-0"} <= begun
 
 
 def test_paused_nothing_begins_and_taken_up_it_goes_on() -> None:
