@@ -44,6 +44,9 @@ def import_(  # noqa: PLR0913 - all but the first two are options
     if take_over + undo + forget > 1:
         raise BadInput("import.one_at_a_time")
     fleet = open_fleet()
+    if forget:
+        _forget(fleet, machine, containers or [], json=json)
+        return
     found = fleet.foreign(machine, containers or ())
     if name:
         found = [_renamed(fleet, _one(found), name)]
@@ -52,8 +55,6 @@ def import_(  # noqa: PLR0913 - all but the first two are options
         _take_over(fleet, _one(found), terms, yes=yes, json=json)
     elif undo:
         _give_back(fleet, _one(found), yes=yes, json=json)
-    elif forget:
-        _forget(fleet, _one(found), json=json)
     elif json:
         show.as_json("imports", found)
     else:
@@ -106,12 +107,15 @@ def _give_back(fleet: "Fleet", found: "Found", *, yes: bool, json: bool) -> None
         here().paragraphs(say("import.said.kept", kept=line(kept)))
 
 
-def _forget(fleet: "Fleet", found: "Found", *, json: bool) -> None:
-    fleet.forget_watched(found.name)
+def _forget(fleet: "Fleet", machine: str, words: list[str], *, json: bool) -> None:
+    """Forget one; it may be gone already, so it is not looked at."""
+    if len(words) != 1:
+        raise BadInput("import.which", known=", ".join(fleet.watched()) or "-")
+    name = fleet.forget_watched(machine, words[0])
     if json:
-        show.as_json("result", Result(agent=found.name, changed=True))
+        show.as_json("result", Result(agent=name, changed=True))
     else:
-        here().paragraphs(say("import.said.forgotten", container=found.container))
+        here().paragraphs(say("import.said.forgotten", container=line(words[0])))
 
 
 def _tell(found: "list[Found]", machine: str, to: Terminal) -> None:

@@ -20,7 +20,6 @@ from fleet.base.event import Kind as EventKind
 from fleet.base.names import agent_name
 from fleet.base.secret import Secret
 from fleet.keys import refuse
-from fleet.machine.guard import Guard
 from fleet.model import Agent, Wish, free_page
 from fleet.providers import Way, ways
 from fleet.site import held
@@ -60,7 +59,9 @@ class Adopting(Acts, Keyring):
             BadInput: there is no such machine, or a named container is not there or no agent that we know.
             Unreachable: the machine or its engine does not answer.
         """
-        return [self._noted(found) for found in look.look(self.port(machine), named)]
+        known = {name: one.id for name, one in self.watched().items() if one.machine == machine}
+        meant = [known.get(word, word) for word in named]
+        return [self._noted(found) for found in look.look(self.port(machine), meant)]
 
     def watched(self) -> dict[str, Watched]:
         """Return what is known of containers that somebody else made, by name."""
@@ -184,22 +185,19 @@ class Adopting(Acts, Keyring):
         listen(Event(kind="note", subject=machine, step="import.key_good", params={"title": checked.best.way.title}))
         return _Key(checked.best.way, model, keys[0].key)
 
-    def forget_watched(self, name: str) -> None:
-        """Know no more of a container that is watched; it goes on as it is.
+    def forget_watched(self, machine: str, word: str) -> str:
+        """Know no more of a container that is watched, by its name or ours; it goes on as it is. Return our name of it.
 
         Raises:
-            BadInput: nothing is known under this name.
+            BadInput: nothing is known of it.
             Refused: it was taken over.
         """
+        known = {name: one for name, one in self.watched().items() if one.machine == machine}
+        name = next((name for name, one in known.items() if word in {name, one.container}), word)
         if watching.find(self.folder, name).state != _STATE:
             raise Refused("import.is_taken", where=name, name=name)
         watching.forget(self.folder, name)
-
-    def doubled(self, name: str) -> bool:
-        """Tell whether what an agent came from runs again beside it, by somebody else's doing."""
-        record = watching.find(self.folder, name)
-        said = dict(Guard(self.port(record.machine)).look())
-        return said.get(f"agent.{name}.adopted.state") == "running"
+        return name
 
 
 def check(found: Found, terms: Terms) -> None:

@@ -238,6 +238,8 @@ def test_a_cell_with_a_volume_and_a_messenger_is_taken_only_when_its_silence_is_
     controller.done("fleet", "import", PC, "cell-1", "--take-over", "--without-channels", "--yes")
     assert (cell.runs(), kept(machine, one["name"])) == (False, SAID)
     assert "practice" in controller.done("agent", "ask", one["name"], "hello").out
-    controller.done("fleet", "import", PC, "cell-1", "--undo", "--yes")
+    controller.done("fleet", "import", PC, one["name"], "--undo", "--yes")
     assert cell.runs()
     machine.run("docker", "rm", "-f", "cell-1")
+    controller.done("fleet", "import", PC, one["name"], "--forget")
+    assert "cell" not in controller.done("status").out
