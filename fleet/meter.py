@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 import templates
+from fleet.base import formats
 from fleet.base.errors import ActionFailed, ClawrackError, Refused
 from fleet.base.secret import Secret
 from fleet.base.yaml import read
@@ -30,9 +31,10 @@ _CALL_SECONDS = 120.0
 
 
 class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the meter runs: its cage, the words of its report, and its routes (routes.json)."""
+    """How the meter runs: its cage, the words that prove it ready and of its report, and its routes (routes.json)."""
 
     cage: Cage
+    ready: tuple[str, ...]
     report: tuple[str, ...]
     routes: dict[str, Any]
 
@@ -57,13 +59,18 @@ def outdated(ref: str) -> bool:
 def place_meter(site: Site, image: str) -> bool:
     """Have the meter run from the image; whether anything had to be done.
 
+    The one before takes no new calls, ends those under way within its time, and is proven stopped before the new one
+    opens the ledger; calls meanwhile are answered by nobody.
+
     Raises:
-        ActionFailed: the machine said no; the meter before is back.
+        ActionFailed: the machine said no, or the new one was not ready in its time; the meter before is back.
+        Refused: the image is of a meter that does not know the format in which the ledger is.
         Unreachable: the wire was cut.
     """
     name = release(image)
     lines = ["kind=meter", f"image={image}", f"release={name}", *cage_lines(box().cage)]
-    lines += [f"report={word}" for word in box().report]
+    lines += [f"ledger={formats.FORMATS['ledger']}"]
+    lines += [f"{key}={word}" for key, words in (("ready", box().ready), ("report", box().report)) for word in words]
     routes = msgspec.json.encode(box().routes, order="deterministic").decode()
     return site.guard.meter(site.lease, name, {"spec": spec(lines), "routes.json": routes})
 

@@ -188,10 +188,15 @@ class Guard:
         return self._call("unadopt", lease.word, name, timeout=_STOP)
 
     def meter(self, lease: Lease, release: str, files: Mapping[str, str]) -> bool:
-        """Place or replace the meter: ``spec`` and ``routes.json``; whether anything had to be done."""
+        """Place or replace the meter: ``spec`` and ``routes.json``; whether anything had to be done.
+
+        Raises:
+            Refused: it does not know the format in which the ledger is.
+            ActionFailed: it was not ready in its time; the one before is back.
+        """
         content = pack(files)
         digest = hashlib.sha256(content).hexdigest()
-        return not _already(self._call("meter", lease.word, release, digest, stdin=content, timeout=180))
+        return not _already(self._call("meter", lease.word, release, digest, stdin=content, timeout=400))
 
     def route(self, lease: Lease, name: str, content: bytes) -> bool:
         """Bring a route to a provider, with its key, by standard input; whether anything had to be done."""

@@ -50,6 +50,8 @@
 #   unadopt TOKEN NAME                   NAME goes, its state is kept (`kept=`); what it came from runs again (`back=`)
 #   meter TOKEN RELEASE SHA256           stdin: tar of `spec` and `routes.json`; the meter is (re)placed.
 #                                        New routes alone need no new container.
+#                                        The one before is back where the new one is not ready (`meter-not-ready`,
+#                                        `meter-ended`; `failure meter RELEASE`); `meter-older` does not know the ledger
 #   route TOKEN NAME BYTES               stdin: BYTES bytes, a route to a provider with its real key (three lines, see
 #                                        docs/guard.md); counts from the next call on, and nothing is restarted
 #   unroute TOKEN NAME                   the route and its key are gone; `reason=route-used` where an agent uses it

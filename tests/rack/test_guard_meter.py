@@ -116,6 +116,45 @@ def test_a_meter_that_does_not_start_leaves_the_one_before(bench: Bench) -> None
     one_meter(bench, good.release)
 
 
+NOT_READY = ("ready=sh", "ready=-c", "ready=echo another version answers; false")
+
+
+def test_a_meter_that_is_not_ready_leaves_the_one_before_and_what_it_said_is_kept(bench: Bench) -> None:
+    good, bad = bench.fresh(lines=("ready=cat", "ready=/tmp/www/release")), bench.fresh(lines=NOT_READY)
+    assert place(bench, good).code == 0
+    refused = place(bench, bad)
+    assert (refused.code, refused["reason"], refused["reverted"]) == (5, "meter-not-ready", bad.release)
+    assert refused["detail"] == "another version answers"
+    one_meter(bench, good.release)
+    assert bench.look()["meter.failed"] == bad.release
+    assert f'"clawrack.release": "{bad.release}"' in bench.guard("failure", "meter", bad.release).out
+
+
+@pytest.mark.parametrize("where", ["meter-started", "back-noted"])
+def test_killed_while_a_meter_that_is_never_ready_takes_over_the_one_before_comes_back(
+    bench: Bench, where: str
+) -> None:
+    good = bench.look()["meter.release"]
+    assert place(bench, bench.fresh(lines=NOT_READY), failpoint=where).code in KILLED
+    assert bench.guard("tick").code == 0
+    one_meter(bench, good)
+
+
+def test_a_meter_that_does_not_know_the_ledgers_format_is_refused_and_the_one_there_goes_on(bench: Bench) -> None:
+    new = bench.fresh(lines=("ledger=2",))
+    assert place(bench, new).code == 0
+    before = bench.container("meter")["State"]["StartedAt"]
+    for older in (bench.fresh(), bench.fresh(lines=("ledger=1",))):
+        refused = place(bench, older)
+        assert (refused.code, refused["reason"]) == (3, "meter-older")
+    assert bench.container("meter")["State"]["StartedAt"] == before
+    newer = place(bench, bench.fresh(lines=("ledger=3", *NOT_READY)))
+    assert (newer.code, newer["reason"], newer.get("reverted")) == (5, "meter-not-ready", "")
+    assert place(bench, bench.fresh(lines=("ledger=3",))).code == 0
+    spec = f"/var/lib/clawrack/meter/releases/{bench.look()['meter.release']}/spec"
+    bench.machine.sh(f"sed -i s/ledger=3/ledger=1/ {spec}")  # for the tests that follow
+
+
 def test_replaced_the_meter_keeps_its_ledger_and_is_never_two(bench: Bench) -> None:
     starts = int(bench.guard("usage").out)
     assert place(bench, bench.fresh()).code == 0

@@ -103,7 +103,7 @@ is_label() { # ours are the guard's to set
 clear_spec() {
     S_kind='' S_image='' S_release='' S_user='' S_memory='' S_pids='' S_cpus='' S_state='' S_config='' S_secrets=''
     S_port='' S_stop_timeout='' S_never_retry='' S_owner_lease='' S_retries='' S_backoff='' S_entrypoint=''
-    S_meter_key_sha256='' S_route=''
+    S_meter_key_sha256='' S_route='' S_ledger=''
 }
 
 load_spec() {
@@ -147,10 +147,11 @@ spec_pair() { # KEY VALUE; the keys below are the only words that ever reach an 
     entrypoint) is_inner_path "$2" || is_file_name "$2" ;;
     meter_key_sha256) is_hex64 "$2" ;;
     route) is_name "$2" ;;
+    ledger) is_number "$2" 1 999 ;;
     tmpfs) is_tmpfs "$2" && return 0 ;;
     env) is_env "$2" && return 0 ;;
     label) is_label "$2" && return 0 ;;
-    arg | report) return 0 ;;
+    arg | report | ready) return 0 ;;
     *) return 1 ;;
     esac || return 1
     eval "[ -z \"\$S_$1\" ]" || return 1 # a key that stands twice

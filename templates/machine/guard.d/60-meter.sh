@@ -1,6 +1,7 @@
 # --- the meter ----------------------------------------------------------------------------------------------------
 # Its folder: releases/ID/{spec,routes.json}, current, conf/{routes.json,agents/NAME.json,routes/NAME.route} (mounted
 # read-only), ledger/ (its own). There is one container of it at a time: the old one is proven stopped before the new starts.
+# `replacing` has the release to be and the one before: until the first is ready, the second can come back.
 
 verb_meter() { # TOKEN RELEASE SHA256
     is_release "$2" || bad release "$2"
@@ -15,15 +16,29 @@ verb_meter() { # TOKEN RELEASE SHA256
         new_routes "$2"
         echo "$2" | put "$DIR/current"
     else
+        knows_ledger "$2"
         meter_prepare "$2"
+        new=$2
         UNDO=meter_back
-        meter_swap "$2"
+        meter_swap "$2" "$old"
         UNDO=
     fi
     meter_prune
     see_container "$CONT"
     say container "${STATE##* }"
     say address "$(box_address)"
+}
+
+# The ledger is brought forward by a newer meter, and never back: calls would be charged twice, or not at all.
+knows_ledger() { # RELEASE
+    [ -n "$old" ] || return 0
+    [ "$(ledger_of "$1")" -ge "$(ledger_of "$old")" ] ||
+        refuse meter-older "it knows format $(ledger_of "$1") of the ledger, which is in format $(ledger_of "$old")"
+}
+
+ledger_of() { # RELEASE: the format in which its meter keeps the ledger
+    ledger_format=$(field "$DIR/releases/$1/spec" ledger)
+    printf '%s' "${ledger_format:-1}"
 }
 
 same_spec() { # RELEASE RELEASE: the same but for their names
@@ -78,10 +93,10 @@ new_routes() { # RELEASE; the meter looks at the file again by itself
     put_shared "$DIR/conf/routes.json" <"$DIR/releases/$1/routes.json"
 }
 
-meter_swap() { # RELEASE
-    echo "$1" | put "$DIR/replacing"
+meter_swap() { # RELEASE BEFORE
+    printf '%s\n%s\n' "$1" "$2" | put "$DIR/replacing"
     failpoint meter-noted
-    halt_box
+    halt_box # it takes no new calls, and ends those under way within its time; nobody answers until the new one does
     failpoint meter-stopped
     remove_container "$CONT"
     try rename dk rename "$CONT.next" "$CONT"
@@ -92,33 +107,101 @@ meter_swap() { # RELEASE
     enable_box
     supervisor_start
     failpoint meter-started
-    settled
+    settled "$1"
+    failpoint meter-settled
     drop "$DIR/replacing"
 }
 
-settled() { # what cannot start mostly ends within its first seconds
+# The words `ready=` of its spec, in its container, say that this very meter serves. One without them is only seen not to
+# end: what cannot start mostly ends within its first seconds.
+settled() { # RELEASE
+    set -- "$DIR/releases/$1/spec"
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in ready=*) set -- "$@" "${line#*=}" ;; esac
+    done <"$1"
+    shift
+    if [ $# = 0 ]; then seems_settled; else proves_settled "$@"; fi
+}
+
+seems_settled() {
     for _ in 1 2 3; do
         sleep 1
         is_running || fail meter-ended "$(dk logs --tail 3 "$CONT" 2>&1)"
     done
 }
 
-meter_back() { # the new one would not start: the one before, where there was one
+proves_settled() { # COMMAND…; a container that ended takes none until it was started again
+    settled_until=$(($(uptime_s) + SETTLE_MOST))
+    until settled_said=$(DK_LIMIT=$SETTLE_MOST dk exec "$CONT" "$@" 2>&1); do
+        [ ! -e "$DIR/reason" ] || fail meter-ended "$(field "$DIR/reason" detail): $(dk logs --tail 3 "$CONT" 2>&1)"
+        case $settled_said in
+        '' | *"not running"* | *restarting* | *[Nn]"o such"*) ;;
+        *) fail meter-not-ready "$settled_said" ;;
+        esac
+        [ "$(uptime_s)" -lt $settled_until ] || fail meter-not-ready "$(dk logs --tail 3 "$CONT" 2>&1)"
+        sleep 1
+    done
+}
+
+SETTLE_MOST=30 # seconds
+
+meter_back() { # the new one is not ready: the one before
     UNDO=
-    [ -n "$old" ] && [ -d "$DIR/releases/$old" ] || return 0
     enter meter
+    keep_failure "$new"
+    meter_before_usable || {
+        drop "$DIR/replacing" # the new one is tried again and again by its supervisor
+        return 0
+    }
+    echo "$old" | put "$DIR/replacing"
+    failpoint back-noted
     halt_box
     remove_container "$CONT"
     meter_prepare "$old"
-    meter_swap "$old"
-    say reverted 1
+    meter_swap "$old" ''
+    say reverted "$new"
 }
 
+meter_before_usable() { # there was one, and it still knows the ledger
+    [ -n "$old" ] && [ -d "$DIR/releases/$old" ] && [ "$(ledger_of "$old")" -ge "$(ledger_of "$new")" ]
+}
+
+# Forward where the new one gets ready, else back.
 recover_meter() {
-    replacing=$(first_line "$DIR/replacing")
+    { read -r new && read -r old; } <"$DIR/replacing" || :
+    old=${old:-}
     need_docker
-    meter_prepare "$replacing"
-    meter_swap "$replacing"
+    set +e
+    swap_said=$(
+        set -e
+        meter_forward
+    )
+    swap_code=$?
+    set -e
+    [ $swap_code != 0 ] || return 0
+    if [ -n "$old" ]; then
+        meter_back
+        return 0
+    fi
+    [ "$(current)" != "$new" ] || drop "$DIR/replacing" # said once; its supervisor goes on trying
+    printf '%s\n' "$swap_said"
+    exit 5
+}
+
+meter_forward() { # where its container is there already, only what remains
+    if [ "$(current)" = "$new" ] && [ "$(label_of release)" = "$new" ]; then
+        enable_box
+        is_running || supervisor_start
+        settled "$new"
+        drop "$DIR/replacing"
+    else
+        meter_prepare "$new"
+        meter_swap "$new" "$old"
+    fi
+}
+
+label_of() { # WORD: of the current box's container
+    dk container inspect --format "{{index .Config.Labels \"clawrack.$1\"}}" "$CONT" 2>/dev/null || :
 }
 
 meter_prune() {

@@ -19,6 +19,8 @@ verb_look() {
     look_files
     enter meter
     say meter.release "$(current)"
+    [ ! -s "$DIR/replacing" ] || say meter.replacing "$(first_line "$DIR/replacing")"
+    for entry in "$DIR"/failed/*; do [ ! -e "$entry" ] || say meter.failed "${entry##*/}"; done
     look_reason meter
 }
 

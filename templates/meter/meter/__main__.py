@@ -1,4 +1,7 @@
-"""``python3 -m meter``: serve; ``report --json``: what has been used; ``check DIR``: is a configuration right."""
+"""``python3 -m meter``: serve; ``report --json``: what has been used; ``check DIR``: is a configuration right.
+
+``ready``: does this very version serve here, and is it well.
+"""
 
 import argparse
 import json
@@ -10,12 +13,14 @@ from .settings import from_environment
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one of the three and return the exit code: 0, 1 (``check`` found problems), 2 (bad options), or serve's."""
+    """Run one of the four and return the exit code: 0, 1 (``check`` or ``ready`` says no), 2 (bad options), serve's."""
     asked = _parser().parse_args(words)
     if asked.command == "report":
         return _report(asked.ledger, asked.since)
     if asked.command == "check":
         return _check(asked.folder)
+    if asked.command == "ready":
+        return _ready(asked.within)
     return _serve()
 
 
@@ -30,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     usage.add_argument("--ledger", type=Path, help="another ledger than the meter's own")
     check = commands.add_parser("check", help="validate a configuration's folder")
     check.add_argument("folder", type=Path, metavar="DIR")
+    ready = commands.add_parser("ready", help="wait until this version serves here, and is well")
+    ready.add_argument("--within", type=float, default=0.0, metavar="SECONDS")
     return parser
 
 
@@ -67,6 +74,14 @@ def _check(folder: Path) -> int:
     for problem in found:
         print(problem)
     return 1 if found else 0
+
+
+def _ready(within: float) -> int:
+    from .ready import wait  # noqa: PLC0415 (likewise)
+
+    why = wait(from_environment().port, within)
+    print(f"meter: {why}" if why else VERSION, file=sys.stderr if why else sys.stdout)
+    return 1 if why else 0
 
 
 if __name__ == "__main__":
