@@ -26,7 +26,7 @@ done
 
 # Real agents are large, and clocks of booths count time: these do not run beside other machines.
 ALONE='tests/rack/test_images_openclaw.py tests/rack/test_install_sh_whole.py tests/rack/test_the_thread.py
-    tests/rack/test_agent_open.py tests/rack/test_booth.py tests/rack/test_offline.py'
+    tests/rack/test_agent_open.py tests/rack/test_booth.py tests/rack/test_offline.py tests/rack/test_openclaw_upgrade.py'
 LIMIT=3600 # seconds for one part
 
 say() { printf '%s\n' "$*"; }
