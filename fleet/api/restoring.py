@@ -20,6 +20,7 @@ from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, Un
 from fleet.base.event import Event, Listener, ignore
 from fleet.base.names import agent_name
 from fleet.base.secret import Secret
+from fleet.deploy import secrets_of
 from fleet.kinds import kind
 from fleet.model import PRACTICE, Agent, Machine, Seen, SeenAgent, Wish, free_page
 from fleet.site import Site, held
@@ -177,7 +178,9 @@ class Restoring(Backups):
         said = guard.bring(site.lease, name, told.state.bytes, told.state.sha256, opened.rules.room)(give)
         site.renew()
         if told.secrets and opened.secrets not in {b"", b"{}"}:
-            guard.secrets(site.lease, name, kind(told.kind).secrets.file, _secrets(opened.secrets, told.id))
+            which = kind(told.kind)  # its key at the meter is of this place: it stays, or is made anew
+            known = secrets_of(guard, name, which) | _secrets(opened.secrets, told.id)
+            guard.secrets(site.lease, name, which.secrets.file, msgspec.json.encode(known, order="sorted"))
         return said.get("kept", "")
 
     def _way(self, site: Site, agent: Agent) -> str:
@@ -283,13 +286,13 @@ def _machine_of(told: Manifest) -> Machine | None:
         return None
 
 
-def _secrets(content: bytes, where: str) -> bytes:
-    """Return secrets that are a plain map of texts.
+def _secrets(content: bytes, where: str) -> dict[str, str]:
+    """Return secrets by name.
 
     Raises:
-        BadInput: they are not.
+        BadInput: they are no plain map of texts.
     """
     try:
-        return msgspec.json.encode(msgspec.json.decode(content, type=dict[str, str]), order="sorted")
+        return msgspec.json.decode(content, type=dict[str, str])
     except (msgspec.MsgspecError, RecursionError) as error:
         raise BadInput("backup.not_one", where=where) from error

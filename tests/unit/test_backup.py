@@ -1,0 +1,358 @@
+"""What a backup is made of and what is never put back: hostile archives, lying machines, damage; which ones go."""
+
+import hashlib
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleet.backup import bundle, check, policy, seal
+from fleet.backup.flow import pull
+from fleet.backup.form import Manifest, Note, State, manifest_of, new_id, parse_id
+from fleet.backup.notes import Notes
+from fleet.backup.shelves import FolderShelf
+from fleet.backup.walk import StateRules, Walk
+from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, StateDamaged
+from fleet.base.secret import Secret
+from fleet.vault import age
+
+KEY = age.new_identity()
+RECIPIENT = age.recipient_of(KEY)
+Row = tuple[str, bytes, dict[str, Any]]
+FOLDER: Row = ("state", b"", {"type": tarfile.DIRTYPE, "mode": 0o700})
+GNU, PAX = tarfile.GNU_FORMAT, tarfile.PAX_FORMAT
+
+
+def archive(*rows: Row, form: int = GNU) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
+        for name, content, more in rows:
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(content), 0o600
+            for key, value in more.items():
+                setattr(info, key, value)
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def judged(content: bytes, most: int = 1 << 30, step: int = 1000) -> StateRules:
+    rules = StateRules(most)
+    walk = Walk(rules)
+    for at in range(0, len(content), step):
+        walk.feed(content[at : at + step])
+    walk.end()
+    return rules
+
+
+def link(name: str, to: str, kind: bytes = tarfile.SYMTYPE) -> Row:
+    return (name, b"", {"type": kind, "linkname": to})
+
+
+HOSTILE: dict[str, bytes] = {
+    "above": archive(FOLDER, ("state/../../pwned", b"x", {})),
+    "absolute": archive(FOLDER, ("/etc/pwned", b"x", {})),
+    "beside": archive(FOLDER, ("other/pwned", b"x", {})),
+    "dot": archive(FOLDER, ("state/./x", b"x", {})),
+    "twice": archive(FOLDER, ("state//x", b"x", {})),
+    "through": archive(FOLDER, link("state/etc", "/etc"), ("state/etc/pwned", b"x", {})),
+    "over_link": archive(FOLDER, link("state/etc", "/etc"), ("state/etc", b"x", {})),
+    "hard_out": archive(FOLDER, link("state/x", "/etc/shadow", tarfile.LNKTYPE)),
+    "hard_up": archive(FOLDER, link("state/x", "state/../../etc/shadow", tarfile.LNKTYPE)),
+    "hard_through": archive(FOLDER, link("state/etc", "/etc"), link("state/x", "state/etc/shadow", tarfile.LNKTYPE)),
+    "state_is_link": archive(link("state", "/etc"), ("state/pwned", b"x", {})),
+    "device": archive(FOLDER, ("state/disk", b"", {"type": tarfile.BLKTYPE, "devmajor": 8})),
+    "character": archive(FOLDER, ("state/mem", b"", {"type": tarfile.CHRTYPE, "devmajor": 1})),
+    "setuid": archive(FOLDER, ("state/sh", b"x", {"mode": 0o4755})),
+    "setgid": archive(FOLDER, ("state/sh", b"x", {"mode": 0o2755})),
+    "long_above": archive(FOLDER, ("state/" + "a" * 200 + "/../../../pwned", b"x", {})),
+    "pax_above": archive(FOLDER, ("state/" + "a" * 200 + "/../../../pwned", b"x", {}), form=PAX),
+    "pax_odd": archive(FOLDER, ("state/x", b"x", {"pax_headers": {"GNU.sparse.name": "/etc/pwned"}}), form=PAX),
+    "pax_size": archive(FOLDER, ("state/x", b"x", {"pax_headers": {"size": "-5"}}), form=PAX),
+    "huge_name": archive(FOLDER, ("state/" + "a/" * 40000, b"x", {})),
+    "cut": archive(FOLDER, ("state/x", b"x" * 4000, {}))[:3000],
+    "more": archive(FOLDER) + archive(FOLDER),
+    "noise": b"x" * 1024,
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.parametrize("step", [1, 513, 1 << 20])
+def test_a_state_that_reaches_beyond_its_folder_is_refused_in_a_sentence(what: str, step: int) -> None:
+    with pytest.raises(Refused) as caught:
+        judged(HOSTILE[what], step=step)
+    assert caught.value.key == "backup.unsafe"
+    assert caught.value.exit_code == 3
+    assert "…" not in str(caught.value)
+
+
+def test_what_agents_really_keep_is_no_harm() -> None:
+    rows: list[Row] = [FOLDER, ("state/a b\nc", b"x" * 5000, {}), link("state/bin", "../lib/node_modules/x.js")]
+    rows += [link("state/same", "state/a b\nc", tarfile.LNKTYPE), ("state/pipe", b"", {"type": tarfile.FIFOTYPE})]
+    rows += [("state/" + "long/" * 60 + "name", b"y", {})]
+    for form in (GNU, PAX):
+        rules = judged(archive(*rows, form=form))
+        assert rules.entries == len(rows)
+        assert rules.room >= 5000
+
+
+def test_a_file_of_holes_counts_with_all_that_it_says_it_is(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with (tmp_path / "state" / "holes").open("wb") as file:
+        for at in range(30):  # more maps than one header holds
+            file.seek(at << 20)
+            file.write(b"x")
+        file.truncate(1 << 31)
+    words = ["tar", "-C", str(tmp_path), "-S", "--format=gnu", "-cf", "-", "state"]
+    tar = subprocess.run(words, capture_output=True, check=True).stdout
+    assert len(tar) < 1 << 20
+    assert judged(tar, most=1 << 32).room > 1 << 31
+    with pytest.raises(Refused):
+        judged(tar, most=1 << 30)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=3000), st.integers(1, 700))
+def test_whatever_comes_is_an_archive_or_a_refusal(content: bytes, step: int) -> None:
+    with pytest.raises(Refused):
+        judged(archive(FOLDER)[:512] + content, step=step)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 1535), st.integers(0, 255))
+def test_a_byte_of_an_archive_that_is_another_is_an_archive_or_a_refusal(at: int, value: int) -> None:
+    good = bytearray(archive(FOLDER, ("state/x", b"x", {})))
+    good[at] = value
+    try:
+        rules = judged(bytes(good), most=1 << 40)
+    except Refused:
+        return
+    assert rules.entries <= 2
+
+
+# --- whole backups ----------------------------------------------------------------------------------------------------
+
+
+def parts(state: bytes, **more: Any) -> bundle.Parts:
+    told = State(bytes=len(state), sha256=hashlib.sha256(state).hexdigest(), at=1_790_000_000)
+    fields: dict[str, Any] = {
+        "id": new_id("pet", "2026-11-21T20:00:00Z"), "agent": "pet", "machine": "attic", "machine_id": "ab" * 16,
+        "created": "2026-11-21T20:00:00Z", "kind": "tinykind", "image": "sha256:" + "0" * 64, "release": "1" * 16,
+        "state": told, **more,
+    }  # fmt: skip
+    return bundle.Parts(Manifest(**fields), Secret('{"gateway":"canary"}'), archive(("spec", b"kind=tiny\n", {})))
+
+
+def into(out: io.BytesIO) -> seal.Sink:
+    def sink(data: bytes) -> None:
+        out.write(data)
+
+    return sink
+
+
+def made(state: bytes, given_: bundle.Parts | None = None) -> bytes:
+    out = io.BytesIO()
+    seal.seal(bundle.packed(given_ or parts(state), [state]), into(out), RECIPIENT)
+    return out.getvalue()
+
+
+def opened(content: bytes, *keys: Secret) -> bundle.Opened:
+    from contextlib import nullcontext  # noqa: PLC0415
+
+    return check.check(lambda: nullcontext(io.BytesIO(content).read), keys or (KEY,), "it")
+
+
+GOOD = archive(FOLDER, ("state/x", b"x" * 200_000, {}))
+
+
+def test_what_goes_in_comes_out_and_nobody_else_reads_it() -> None:
+    sealed = made(GOOD)
+    assert b"canary" not in sealed
+    found = opened(sealed)
+    assert (found.manifest.agent, found.rules.entries, found.secrets) == ("pet", 2, b'{"gateway":"canary"}')
+    with pytest.raises(Refused) as caught:
+        opened(sealed, age.new_identity())
+    assert caught.value.key == "backup.other_key"
+
+
+def test_age_and_tar_alone_open_a_backup(tmp_path: Path) -> None:
+    plain = io.BytesIO()
+    seal.unseal(io.BytesIO(made(GOOD)).read, into(plain), [KEY], "it")
+    names = subprocess.run(["tar", "-tf", "-"], input=plain.getvalue(), capture_output=True, check=True).stdout
+    assert names.decode().split() == list(bundle.ORDER)
+    del tmp_path
+
+
+def test_every_cut_and_every_flipped_byte_is_damage() -> None:
+    sealed = made(archive(FOLDER))
+    bad = [sealed[:length] for length in range(0, len(sealed), 7)] + [sealed + b"x"]
+    bad += [sealed[:at] + bytes([sealed[at] ^ 4]) + sealed[at + 1 :] for at in range(0, len(sealed), 5)]
+    for content in bad:
+        with pytest.raises((StateDamaged, Refused)) as caught:
+            opened(content)
+        assert caught.value.key in {"backup.damaged", "backup.other_key"}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_state_in_a_well_made_backup_is_refused(what: str) -> None:
+    with pytest.raises(Refused) as caught:
+        opened(made(HOSTILE[what]))
+    assert caught.value.key == "backup.unsafe"
+
+
+LIES: dict[str, dict[str, Any]] = {
+    "agent": {"agent": "../../x"},
+    "machine": {"machine": "a b; rm"},
+    "kind": {"kind": "../../etc"},
+    "image": {"image": "latest"},
+    "ref": {"ref": "-oProxyCommand=x"},
+    "id": {"id": "pet"},
+    "checksum": {"state": State(bytes=5, sha256="x", at=0)},
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_a_backup_that_says_what_cannot_be_is_bad_input(what: str) -> None:
+    content = msgspec.json.encode(msgspec.structs.replace(parts(GOOD).manifest, **LIES[what]))
+    with pytest.raises(ClawrackError) as caught:
+        manifest_of(content, "it")
+    assert isinstance(caught.value, BadInput)
+
+
+def test_a_state_of_another_size_or_checksum_than_it_says_is_no_backup() -> None:
+    for state in (GOOD + bytes(512), GOOD[:-512], b"y" + GOOD[1:]):
+        with pytest.raises(StateDamaged):
+            list(bundle.packed(parts(GOOD), [state]))
+
+
+def test_a_newer_backup_is_refused_before_anything_is_done() -> None:
+    with pytest.raises(Refused) as caught:
+        manifest_of(b'{"version":2,"odd":1}', "it")
+    assert caught.value.key == "format.newer"
+
+
+def test_a_backup_is_never_whole_in_memory() -> None:
+    longest = 0
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(400):
+            yield b"x" * 50_000
+
+    def sink(data: bytes) -> None:
+        nonlocal longest
+        longest = max(longest, len(data))
+
+    seal.seal(pieces(), sink, RECIPIENT)
+    assert longest < 1 << 17
+
+
+class Endless:
+    """A machine that sends without end, or too little."""
+
+    def __init__(self, pieces: Iterator[bytes], code: int = 0) -> None:
+        self._pieces, self._code, self._over, self.taken = pieces, code, False, 0
+
+    def end_input(self) -> None:
+        return None
+
+    def over(self) -> bool:
+        return self._over
+
+    def take(self) -> tuple[bytes, bytes]:
+        piece = next(self._pieces, b"")
+        self._over = not piece
+        self.taken += len(piece)
+        return piece, b""
+
+    def wait(self, seconds: float) -> None:
+        del seconds
+
+    def code(self) -> int:
+        return self._code
+
+
+def test_a_machine_that_sends_more_or_less_than_it_said_is_ended() -> None:
+    endless: Any = Endless(b"x" * 1000 for _ in iter(int, 1))
+    with pytest.raises(ActionFailed) as caught:
+        list(pull(endless, "attic", 5000))
+    assert (caught.value.key, endless.taken) == ("backup.sent_more", 6000)
+    for less in (Endless(iter([b"x" * 4999])), Endless(iter([b"x" * 5000]), code=1)):
+        short: Any = less
+        with pytest.raises(ActionFailed) as caught:
+            list(pull(short, "attic", 5000))
+        assert caught.value.key == "backup.sent_less"
+
+
+def test_a_full_folder_keeps_no_half_of_a_backup(tmp_path: Path) -> None:
+    def fill(to: Any) -> None:
+        to(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ActionFailed):
+        FolderShelf(tmp_path).put("pet_20261121T200000Z_abcdef", 10, fill)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- notes, and which backups go --------------------------------------------------------------------------------------
+
+
+def note(created: str, agent: str = "pet") -> Note:
+    return Note(id=new_id(agent, created), agent=agent, machine="attic", created=created)
+
+
+def test_a_note_that_is_damaged_is_told_and_made_anew_from_what_rests_there(tmp_path: Path) -> None:
+    notes, one = Notes(tmp_path), note("2026-11-21T20:00:00Z")
+    notes.keep(one)
+    (tmp_path / f"{one.id}.age").write_bytes(b"sealed")
+    path = tmp_path / f"{one.id}.note"
+    good = path.read_bytes()
+    for bad in (*(good[:length] for length in range(len(good))), *(_flipped(good))):
+        path.write_bytes(bad)
+        with pytest.raises(StateDamaged):
+            notes.all()
+        assert path.read_bytes() == bad
+    (again,) = notes.rebuild([FolderShelf(tmp_path, "controller")])
+    assert (again.id, again.agent, again.created, again.bytes) == (one.id, "pet", one.created, 6)
+    assert [found.id for found in notes.all()] == [one.id]
+    assert notes.find(one.id[:12]).id == one.id
+
+
+def _flipped(good: bytes) -> Iterator[bytes]:
+    for at in range(len(good)):
+        yield good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]
+
+
+def test_a_backups_name_tells_whose_and_of_when() -> None:
+    assert parse_id(new_id("pet-2", "2026-11-21T20:00:00Z") + ".age") == ("pet-2", "2026-11-21T20:00:00Z")
+    for bad in (
+        "pet",
+        "../pet_20261121T200000Z_abcdef",
+        "pet_20261121T200000Z_abcdef/x",
+        "PET_20261121T200000Z_abcdef",
+    ):
+        with pytest.raises(BadInput):
+            parse_id(bad)
+
+
+DAYS = [note(f"2026-{month:02}-{day:02}T08:00:00Z") for month in (9, 10, 11) for day in range(1, 29)]
+
+
+def test_the_last_and_one_of_each_day_week_and_month_stay() -> None:
+    gone = policy.surplus(DAYS, policy.Keep(last=2, daily=3, weekly=2, monthly=3))
+    left = sorted(one.created[:10] for one in DAYS if one not in gone)
+    assert left == ["2026-09-28", "2026-10-28", "2026-11-22", "2026-11-26", "2026-11-27", "2026-11-28"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.builds(policy.Keep, **dict.fromkeys(("last", "daily", "weekly", "monthly"), st.integers(-1, 9))))
+def test_the_newest_never_goes_and_a_second_run_takes_nothing(keep: policy.Keep) -> None:
+    gone = policy.surplus(DAYS, keep)
+    left = [one for one in DAYS if one not in gone]
+    assert DAYS[-1] in left
+    assert policy.surplus(left, keep) == []
