@@ -14,7 +14,8 @@ from tests.rack.neighbour import Neighbour
 from tests.rack.offline_rig import ARCHITECTURE, bundling
 
 LONG = (
-    "self_upgrade", "install_sh", "shell_and_logs", "doctor", "prepare_host", "prepare", "setup_talk", "nas", "keys",
+    "self_upgrade", "install_sh", "shell_and_logs", "doctor", "rollout", "upgrade", "prepare_host", "import", "prepare",
+    "setup_talk", "survive", "backup", "meter_upgrade", "killed_controller", "image_versions", "nas", "keys",
     "guard_meter", "guard_failpoints", "guard_life", "bad_input", "moved", "handover",
 )  # fmt: skip
 """The files that take longest: begun first, so that none of them is what everything waits for in the end."""

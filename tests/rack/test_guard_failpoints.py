@@ -184,7 +184,7 @@ def test_every_place_is_visited_by_some_test_of_this_folder() -> None:
     """A test names the place, or visits every `places` of its prefix; and each sees that the guard was killed there."""
     tests = "".join(file.read_text(encoding="utf-8") for file in sorted(Path(__file__).parent.glob("test_*.py")))
     swept = tuple(re.findall(r'"([a-z]+-)"', " ".join(re.findall(r"\bplaces\(([^)]*)\)", tests))))
-    named = {*re.findall(r"FAILPOINT=([a-z-]+)", tests), *re.findall(r'failpoint="([a-z-]+)"', tests)}
+    named = {*re.findall(r"FAILPOINT=([a-z-]+)", tests), *re.findall(r'"([a-z]+-[a-z-]+)"', tests)}
     every = places("")
     assert [place for place in every if place not in named and not place.startswith(swept)] == []
     assert len(every) == len({*every})
