@@ -11,6 +11,7 @@ from fleet.base.errors import ClawrackError
 from fleet.base.event import Listener, ignore
 from fleet.deciding import decide
 from fleet.diff import Lying, lying
+from fleet.kinds import check_version, kind
 from fleet.logs import Asked, Ears, LogLine, Source
 from fleet.machine.guard import Guard, GuardAbsent
 from fleet.machine.many import many
@@ -74,8 +75,12 @@ class Looks(Ground):
         """Return the plan with every image known: what was not is asked for or built now, once for each sort.
 
         Raises:
+            Refused: a version is below its kind's floor.
             ClawrackError: an image can not be had.
         """
+        for action in todo.actions:
+            if isinstance(action, Deploy) and action.version and action.agent in todo.agents:
+                check_version(kind(todo.agents[action.agent].kind), action.version, action.subject)
         wish, found = self.wish(), dict[resolve.Unmade, resolve.Found]()
         for one in resolve.unmade(todo):
             port = self.open(one.machine, self._machine(one.machine, wish))
