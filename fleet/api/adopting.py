@@ -83,12 +83,16 @@ class Adopting(Acts, Keyring):
         if name in self.wish().agents or name in self.watched():
             raise BadInput("import.name_taken", name=name)
 
+    def _taken(self, name: str, record: Watched) -> bool:
+        """Tell whether it is an agent of ours; one that was taken over may have been removed since."""
+        return record.state != _STATE and name in self.wish().agents
+
     def _noted(self, found: Found) -> Found:
         """Return it under the name that it is known by; it gets one where it is new."""
         known = self.watched()
         mine = next((n for n, one in known.items() if (one.machine, one.id) == (found.machine, found.id)), "")
         if mine:
-            return structs.replace(found, name=mine, watched=True, taken=known[mine].state == "taken")
+            return structs.replace(found, name=mine, watched=True, taken=self._taken(mine, known[mine]))
         taken = {*known, *self.wish().agents}
         names = itertools.chain([found.name], (f"{found.name[:37]}-{n}" for n in itertools.count(2)))
         found = structs.replace(found, name=next(name for name in names if name not in taken), watched=True)
@@ -194,7 +198,7 @@ class Adopting(Acts, Keyring):
         """
         known = {name: one for name, one in self.watched().items() if one.machine == machine}
         name = next((name for name, one in known.items() if word in {name, one.container}), word)
-        if watching.find(self.folder, name).state != _STATE:
+        if self._taken(name, watching.find(self.folder, name)):
             raise Refused("import.is_taken", where=name, name=name)
         watching.forget(self.folder, name)
         return name
