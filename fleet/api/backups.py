@@ -9,6 +9,7 @@ from fleet import near
 from fleet.api.acts import Acts
 from fleet.backup import check, make, policy
 from fleet.backup.bundle import Opened
+from fleet.backup.calls import BackupGuard
 from fleet.backup.form import SUFFIX, Note, now
 from fleet.backup.shelves import FolderShelf, MachineShelf, Shelf, checked_folder, same_disk
 from fleet.backup.store import BackupView, Found, Store, view
@@ -16,6 +17,7 @@ from fleet.base.errors import BadInput, ClawrackError, Refused
 from fleet.base.event import Listener, ignore
 from fleet.base.secret import Secret
 from fleet.kinds import kind
+from fleet.leaving import Password, nobody
 from fleet.model import Machine
 from fleet.select import select
 
@@ -165,6 +167,28 @@ class Backups(Acts):
             tell(one)
         if troubles:
             raise troubles[0]
+
+    def remove_machine(
+        self,
+        name: str,
+        *,
+        keep_state: bool,
+        listen: Listener = ignore,
+        docker: bool = False,
+        password: Password = nobody,
+    ) -> None:
+        """Take everything of ours off a machine; see `Acts.remove_machine`.
+
+        Raises:
+            Refused: likewise, and where others' backups rest on it.
+        """
+        try:
+            resting = len(BackupGuard(self.port(name)).holdings())
+        except ClawrackError:
+            resting = 0  # what keeps it from telling, leaving it tells better
+        if resting:
+            raise Refused("backup.held_there", where=name, machine=name, count=resting)
+        super().remove_machine(name, keep_state=keep_state, listen=listen, docker=docker, password=password)
 
 
 def _same(one: Machine, other: Machine) -> bool:

@@ -36,6 +36,10 @@ ELSEWHERE = {
     "machine claim": "wants a copied disk: tests/rack/test_moved.py",
     "machine handover": "tests/rack/test_handover.py",
     **dict.fromkeys(
+        ("backup create", "backup list", "backup verify", "backup restore", "backup prune", "backup key"),
+        "wants two machines: tests/rack/test_backup.py",
+    ),
+    **dict.fromkeys(
         ("apply", "upgrade", "rollback", *(f"rollout {verb}" for verb in ("list", "show", "pause", "resume", "abort"))),
         "want a fleet, whose rig checks each: tests/rack/test_upgrade.py, test_rollout.py",
     ),
