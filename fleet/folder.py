@@ -95,9 +95,13 @@ def no_member(folder: Path, name: str, wish: Wish) -> None:
         raise Refused("folder.member", where=line, agent=name, group=group, count=count, fewer=count - 1, last=last)
 
 
-def members_on(machine: str, wish: Wish) -> list[str]:
-    """Return the members of groups that live on a machine: without it, a plan finds them another place."""
-    return sorted(name for name, agent in wish.agents.items() if agent.machine == machine and agent.group)
+def members_on(machine: str, wish: Wish) -> dict[str, list[str]]:
+    """Return the members of each group that live on a machine: without it, a plan finds them another place."""
+    found: dict[str, list[str]] = {}
+    for name, agent in sorted(wish.agents.items()):
+        if agent.machine == machine and agent.group:
+            found.setdefault(agent.group, []).append(name)
+    return found
 
 
 def drain(folder: Path, name: str, *, drained: bool) -> bool:

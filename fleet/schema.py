@@ -41,6 +41,37 @@ def bare(name: str, kind: Any) -> Schema:  # noqa: ANN401 - see document
     return {"$schema": DIALECT, "title": name, **value, **parts}
 
 
+def of_file(name: str, kind: type[msgspec.Struct], *, inherits: bool = False) -> Schema:
+    """Return the schema of a file that people write: what may be left out has its usual value there.
+
+    Args:
+        name: of the file.
+        kind: the type of what stands in it.
+        inherits: whether any of it may be left out, for it may come from another file.
+    """
+    (value,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    made = {cls.__name__: _written(cls, parts[cls.__name__]) for cls in _structs(kind)}
+    if inherits:
+        made[kind.__name__]["required"] = []
+    return {"$schema": DIALECT, "title": name, **value, "$defs": dict(sorted(made.items()))}
+
+
+def _written(cls: type[msgspec.Struct], part: Schema) -> Schema:
+    """Return the schema of a struct in a file, with what its docstring says, and those of what it is built upon."""
+    about: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        about |= _told(base.__doc__ or "")[1] if issubclass(base, msgspec.Struct) else {}
+    fields = {key: {**value, "description": about.get(key, "")} for key, value in part["properties"].items()}
+    return {
+        "title": cls.__name__,
+        "description": _told(cls.__doc__ or "")[0],
+        "type": "object",
+        "properties": fields,
+        "required": part["required"],
+        "additionalProperties": False,
+    }
+
+
 def _of(kind: Any) -> tuple[Schema, Schema]:  # noqa: ANN401 - see document
     """Return the schema of a type, and ``$defs`` with what it is made of."""
     (value,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from clawrack.cli import logs, opening, shell, show
+from clawrack.cli import creating, logs, opening, shell, show
 from clawrack.cli.asking import sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
 from clawrack.cli.shell import Command, Listing
-from fleet import near
+from fleet import folder, near
 from fleet.base.outcome import AlreadyTrue
 from fleet.base.words import say
 from fleet.views import Result
@@ -90,6 +90,7 @@ def shell_(name: Name, words: Command = None, *, json: Json = False) -> None:
 
 
 app.command("open", cls=Verb)(opening.open_)
+app.command("create", cls=Verb)(creating.create)
 
 
 @app.command(cls=Verb)
@@ -121,8 +122,9 @@ def remove(name: Name, *, keep_state: Keep = True, yes: Yes = False, json: Json 
     """Take an agent off its machine."""
     fleet = open_fleet()
     wish = fleet.wish()
-    if name not in wish.agents:
+    if name not in wish.everyone:
         raise near.no_agent(name, wish)
+    folder.no_member(fleet.folder, name, wish)
     sure(
         name, "question.remove_agent" if keep_state else "question.erase_agent", _again(name, keep=keep_state), yes=yes
     )

@@ -10,11 +10,12 @@ from clawrack.cli import show
 from clawrack.cli.asking import at_terminal, piped_secret, sure
 from clawrack.cli.common import here, listening
 from clawrack.cli.terminal import Terminal
-from fleet import near
+from fleet import folder, near
 from fleet.base.cells import wrap
 from fleet.base.errors import BadInput
 from fleet.base.secret import Secret
 from fleet.base.words import say
+from fleet.groups_file import line_of
 from fleet.views import Result, Returned
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ def _check(fleet: "Fleet", typed: Typed) -> None:
     wish = fleet.wish()
     if not typed.returned and typed.name not in wish.machines:
         raise near.no_machine(typed.name, wish)
+    if not typed.returned and not typed.json:
+        for group, agents in folder.members_on(typed.name, wish).items():
+            line = line_of(fleet.folder, group)
+            here().paragraphs(say("folder.members_left", agents=", ".join(agents), line=line, group=group))
 
 
 def _remove(fleet: "Fleet", typed: Typed) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from clawrack.cli import handing, leaving, shell, show
+from clawrack.cli import handing, leaving, marking, shell, show
 from clawrack.cli.asking import piped_secret, sure
 from clawrack.cli.common import Json, Name, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
@@ -162,3 +162,7 @@ def handover(  # noqa: PLR0913 - a machine is handed over in several ways
         name=name, way=way, login=login, receipt=receipt, password_stdin=password_stdin, yes=yes, json=json
     )
     handing.run(typed)
+
+
+app.command("tag", cls=Verb)(marking.tag)
+app.command("drain", cls=Verb)(marking.drain)

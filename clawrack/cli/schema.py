@@ -17,6 +17,7 @@ from clawrack.cli.common import Json, here
 from clawrack.cli.completion import Script
 from clawrack.cli.detect import RecognisedFor
 from clawrack.cli.failing import Told
+from clawrack.cli.folder import Checked, Sample
 from clawrack.cli.frame import Verb, lone
 from clawrack.cli.image import BuiltImage, PublishedVersion
 from clawrack.cli.key import ProviderView
@@ -70,6 +71,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "detect": {"verdict": Recognised, "verdict_for": RecognisedFor},
     "agent list": {"agents": list[AgentView]},
     "agent show": {"agent": AgentView},
+    "agent create": {"result": Result},
     "agent ask": {"answer": Answer},
     "agent logs": {"line": LogLine, "note": LogNote},
     "agent shell": {"shell": ShellRan},
@@ -86,6 +88,8 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "machine shell": {"shell": ShellRan},
     "machine harden": CHANGE,
     "machine claim": CHANGE,
+    "machine tag": {"result": Result},
+    "machine drain": {"result": Result},
     "machine remove": CHANGE,
     "machine handover": {"event": Event, "receipt": Receipt | None},
     "apply": {"event": Event, "rollout": RolloutView | None},
@@ -96,6 +100,9 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "rollout pause": {"rollout": RolloutView | None},
     "rollout resume": {"event": Event, "rollout": RolloutView | None},
     "rollout abort": {"event": Event, "rollout": RolloutView | None},
+    "fleet check": {"checked": Checked},
+    "fleet sample": {"sample": Sample},
+    "fleet schema": {"schema": dict[str, Any]},
     "status": {"status": Status},
     "plan": {"plan": PlanView},
     "doctor": {"event": Event, "diagnosis": DiagnosisView},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 from msgspec import structs
 
 from fleet import apply as applying
-from fleet import load, talk, tombs
+from fleet import folder, load, talk, tombs
 from fleet.actions import AnyAction, Remove, Restart, Start, Stop
 from fleet.api.looks import Looks
 from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
@@ -164,7 +164,17 @@ class Acts(Looks):
             return site.guard.soften(site.lease)
 
     def remove_agent(self, name: str, *, keep_state: bool, listen: Listener = ignore) -> None:
-        """Take an agent off its machine and out of the folder; its state stays on the machine where asked."""
+        """Take an agent off its machine and out of the folder; its state stays on the machine where asked.
+
+        Raises:
+            BadInput: there is no such agent.
+            Refused: it is a member of a group, which says how many there are.
+        """
+        wish = self.wish()
+        folder.no_member(self.folder, name, wish)
+        if name in wish.agents and not wish.agents[name].machine:  # it is nowhere but in its file
+            load.forget_agent(self.folder, name)
+            return
         agent, _ = self._agent(name)
         self._one(Remove(machine=agent.machine, agent=name, keep=keep_state, reason="reason.asked"), listen)
         load.forget_agent(self.folder, name)

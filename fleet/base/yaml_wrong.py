@@ -28,6 +28,7 @@ _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _FIELD = re.compile(r"Object (?P<how>contains unknown|missing required) field `(?P<field>[^`]*)`")
 _TYPE = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<got>[^`]*)`")
 _PATTERN = re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'")
+_SAID = {repr(pattern)[1:-1]: key for pattern, key in SAID.items()}
 _LIMIT = re.compile(r"Expected `(?:int|float)` (?P<sign>>=|<=) (?P<limit>-?[0-9.]+)")
 
 
@@ -173,8 +174,8 @@ def _said(reason: str, info: msgspec.inspect.Type | None, value: object) -> str:
         return say("file.reason.type", wanted=wanted, got=_named(found["got"]))
     if found := _LIMIT.match(reason):
         return say("file.reason.least" if found["sign"] == ">=" else "file.reason.most", limit=found["limit"])
-    if (found := _PATTERN.match(reason)) and found["pattern"] in SAID:
-        return say(SAID[found["pattern"]])
+    if (found := _PATTERN.match(reason)) and found["pattern"] in _SAID:
+        return say(_SAID[found["pattern"]])
     known = [str(word) for one in _of(info) if isinstance(one, msgspec.inspect.LiteralType) for word in one.values]
     if known:
         return say("file.reason.choice", known=", ".join(known), near=nearest(str(value), known))

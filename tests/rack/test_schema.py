@@ -25,6 +25,10 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("schema", "self show", "self formats", "completion"), "need no machine: tests/unit/test_schema.py"
     ),
+    **dict.fromkeys(
+        ("agent create", "machine tag", "machine drain", "fleet check", "fleet sample", "fleet schema"),
+        "need no machine: tests/unit/test_folder_files.py",
+    ),
     "fleet import": "tests/rack/test_import.py",
     **dict.fromkeys(("machine add", "fleet rebuild"), "tests/rack/test_machine_add.py"),
     "agent open": "the tiny kind has no page: tests/rack/test_agent_open.py",
