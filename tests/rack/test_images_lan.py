@@ -1,6 +1,11 @@
 """Images to several machines: each pulls the layers that it lacks through its own SSH connection, and no others."""
 
 import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -90,6 +95,39 @@ def test_what_is_served_can_only_be_read_and_listens_on_no_port(tmp_path: Path) 
     with lan.House(Cache(tmp_path)).open(docker_registry()) as served, served.reach() as sock:
         sock.sendall(b"POST /v2/x/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert b" 405 " in sock.makefile("rb").readline()
+
+
+CHILD = """
+import pathlib, sys, time
+from fleet.images.cache import Cache
+from fleet.images.serve import House
+with House(Cache(pathlib.Path(sys.argv[1]))).open(pathlib.Path(sys.argv[2])) as served, served.reach() as sock:
+    print(sock.getpeername(), flush=True)
+    time.sleep(100)
+"""
+
+
+def answers(path: str) -> bool:
+    """Whether somebody listens on a socket."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(path) == 0
+
+
+def test_a_registry_ends_with_a_killed_controller_and_the_next_one_sweeps_its_folder(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", CHILD, str(tmp_path), str(docker_registry())]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        path = child.stdout.readline().strip()
+        child.kill()
+    end = time.monotonic() + 10
+    while answers(path):
+        assert time.monotonic() < end, "it still answers"
+        time.sleep(0.1)
+    assert list(tmp_path.glob(f"{serve.PART}*"))
+    with lan.House(Cache(tmp_path)).open(docker_registry()):
+        assert len(list(tmp_path.glob(f"{serve.PART}*"))) == 1
+    assert not list(tmp_path.glob(f"{serve.PART}*"))
+    shutil.rmtree(Path(path).parent)
 
 
 def test_wrong_bytes_under_a_digest_are_refused_by_the_engine_and_told_as_damage(
