@@ -1,5 +1,6 @@
 """Images: had on a machine, pulled, built or taken from a bundle."""
 
+import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from fleet.images.lan import Lan
     from fleet.images.obtain import Image
     from installer.offline.bundle import Bundle
+
+
+_FIRST = threading.Lock()
+"""Threads that import a package from two ends get half of it."""
 
 
 def place_image(port: Port, wanted: PlaceImage, listen: Listener) -> bool:
@@ -44,10 +49,11 @@ def obtained(  # noqa: PLR0913 - how an image is had has so many sides, and they
 
     ``version`` asks for another one than the kind names itself.
     """
-    from fleet.images.obtain import obtain  # noqa: PLC0415 - takes long to import, and is rarely needed
-    from fleet.images.recipe import recipe_of  # noqa: PLC0415 - likewise
+    with _FIRST:
+        from fleet.images.obtain import obtain  # noqa: PLC0415 - takes long to import, and is rarely needed
+        from fleet.images.recipe import recipe_of  # noqa: PLC0415 - likewise
 
-    recipe, carry = recipe_of(of, version), _lan().carry
+        recipe, carry = recipe_of(of, version), _lan().carry
     return obtain(port, recipe, listen, pinned=pinned, official=official, build_here=build_here, carry=carry)
 
 
