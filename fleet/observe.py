@@ -160,7 +160,7 @@ def agent_view(name: str, agent: Agent, seen: Seen) -> AgentView:
     }  # fmt: skip
     known = bool(there and there.engine)  # without its engine a machine does not know what runs
     if mine is None:
-        return AgentView(state="absent" if known else "unknown", **base)
+        return AgentView(state="absent" if known or not agent.machine else "unknown", **base)
     return AgentView(
         state=_agent_state(mine) if known else "unknown",
         release=mine.release,

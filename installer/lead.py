@@ -252,6 +252,8 @@ class Lead:
         """See that an agent on this machine can have the name."""
         agents = self._tools.fleet.wish().agents
         agent_name(name)
+        if name in agents and not agents[name].machine:
+            raise Refused("fleet.agent_nowhere", where=name, agent=name)
         if name in agents and agents[name].machine != machine:
             raise Refused("fleet.agent_elsewhere", agent=name, machine=agents[name].machine)
 

@@ -220,7 +220,7 @@ class Acts(Looks):
         machine = self._machine(name, wish)
         if tombs.answers(self.open(name, machine)):
             raise Refused("tomb.answers", where=name, machine=name)
-        agents = [agent for agent, found in wish.agents.items() if found.machine == name]
+        agents = [agent for agent, found in wish.everyone.items() if found.machine == name]
         tomb = tombs.bury(self.folder, name, machine, agents, self.graves.key_of(name, machine))
         load.forget_machine(self.folder, name, wish)
         self.graves.drop(name)

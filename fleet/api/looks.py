@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from threading import Event as Flag
 
-from fleet import logs, observe, plan_view, resolve, tombs, usage
+from fleet import folder, logs, observe, plan_view, resolve, tombs, usage
 from fleet.actions import Deploy, Mend
 from fleet.adopt import watching
 from fleet.api.ground import Ground
@@ -52,7 +52,7 @@ class Looks(Ground):
 
     def planned(self, wish: Wish | None = None, *, again: bool = False) -> Planned:
         """Return the same, with all that it was planned upon."""
-        files = wish or self.wish()
+        files = wish or folder.check(self.folder)
         seen, troubles = self.seen(files, images=True)
         return decide(files, seen, self.knows, troubles, again=again)
 
