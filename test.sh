@@ -47,7 +47,7 @@ become_root() {
 
 lacking() { # the packages whose commands are not there
     wanted='git:git ssh:openssh-client ssh-keyscan:openssh-client sshd:openssh-server busybox:busybox shellcheck:shellcheck
-        dpkg-deb:dpkg ip:iproute2 pgrep:procps xz:xz-utils zsh:zsh fish:fish tmux:tmux faketime:faketime'
+        dpkg-deb:dpkg ip:iproute2 pgrep:procps xz:xz-utils zsh:zsh fish:fish tmux:tmux'
     [ -n "$fast" ] || wanted="$wanted dockerd:docker.io containerd:containerd runc:runc debootstrap:debootstrap
         iptables:iptables mkfs.ext4:e2fsprogs nsenter:util-linux mount:mount"
     for pair in $wanted; do
