@@ -4,7 +4,7 @@ Only what Python tells as the time of day is off. Time that passes is the kernel
 libfaketime shifts that too, and then waiting threads of Python 3.11 never wake (seen with 0.9.10).
 """
 
-import datetime
+import datetime as dt
 import sys
 import time
 from typing import Self
@@ -13,11 +13,11 @@ OFF = float(sys.argv[1])
 _real = time.time
 
 
-class Off(datetime.datetime):
+class Off(dt.datetime):
     """The time of day, wrong."""
 
     @classmethod
-    def now(cls, tz: datetime.tzinfo | None = None) -> Self:
+    def now(cls, tz: dt.tzinfo | None = None) -> Self:
         """Return what the clock says."""
         return cls.fromtimestamp(time.time(), tz)
 
@@ -25,7 +25,7 @@ class Off(datetime.datetime):
 if __name__ == "__main__":
     time.time = lambda: _real() + OFF
     time.time_ns = lambda: int((_real() + OFF) * 1e9)
-    datetime.datetime = Off
+    dt.datetime = Off
     from clawrack.__main__ import main
 
     sys.argv = ["clawrack", *sys.argv[2:]]
