@@ -129,7 +129,7 @@ def test_plain_lines_lead_through_it_in_chinese_without_a_word_of_english_in_the
     with person(controller, "setup", "--kind", tinykinds.NAME, **plain) as terminal:
         led_in_chinese(terminal, machine)
         terminal.press("1\n")
-        terminal.sees("clawrack machine remove")
+        terminal.sees("clawrack machine remove", 300)
         assert terminal.ends() == 0
         only_chinese(terminal.text)
         assert "\x1b" not in terminal.said.decode()
