@@ -30,6 +30,39 @@ from fleet.machine.ssh import SshPort
 AT_ONCE = 6
 """Machines that are sent something at a time; more would only share the same wire."""
 SEVERAL = 2
+PATIENCE = 20.0
+"""Seconds that a machine waits for the program; without a network apt tries for minutes, and a machine is sent to."""
+
+
+class _Fetch:
+    """The program being fetched, beside all else; nobody waits for it at our end.
+
+    Args:
+        cache: beside which it is kept.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._done = threading.Event()
+        self._found: Path | Exception | None = None
+        threading.Thread(target=self._run, args=(cache,), name="clawrack-fetch", daemon=True).start()
+
+    def _run(self, cache: Cache) -> None:
+        try:
+            self._found = serve_program.fetched(cache)
+        except (ClawrackError, OSError) as error:
+            self._found = error
+        self._done.set()
+
+    def program(self, seconds: float) -> Path | None:
+        """Return it; None where it is not there in time.
+
+        Raises:
+            ClawrackError, OSError: it cannot be had.
+        """
+        self._done.wait(seconds)
+        if isinstance(self._found, Exception):
+            raise self._found
+        return self._found
 
 
 class Lan:
@@ -48,7 +81,7 @@ class Lan:
         self._turn = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._asked: dict[str, set[str]] = {}
-        self._without = ""
+        self._fetch: _Fetch | None = None
 
     def carry(self, port: Port, client: docker.APIClient, built: Built, listener: Listener) -> Outcome:
         """Have the image on a machine's engine; returns and raises as `fleet.images.send.send` does."""
@@ -65,14 +98,14 @@ class Lan:
             asked = self._asked.setdefault(built.manifest_id, set())
             asked.add(port.name)
             found = serve_program.there(self._cache)
-            if found or self._without or len(asked) < SEVERAL:
+            if found or len(asked) < SEVERAL:
                 return found
-            try:
-                return serve_program.fetched(self._cache)
-            except (ClawrackError, OSError) as error:
-                self._without = str(error)
-                _say(port, listener, error)
-                return None
+            self._fetch = self._fetch or _Fetch(self._cache)
+        try:
+            return self._fetch.program(PATIENCE)
+        except (ClawrackError, OSError) as error:
+            _say(port, listener, error)
+            return None
 
     def _served(
         self, port: SshPort, client: docker.APIClient, built: Built, by: tuple[Path, Listener]

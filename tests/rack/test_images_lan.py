@@ -14,7 +14,7 @@ import pytest
 
 from fleet.base.errors import Refused, StateDamaged
 from fleet.base.outcome import AlreadyTrue, Done, Outcome
-from fleet.images import engine, lan, serve
+from fleet.images import engine, lan, serve, serve_program
 from fleet.images.archive import Built
 from fleet.images.cache import Cache
 from fleet.images.lan import Lan
@@ -95,6 +95,18 @@ def test_what_is_served_can_only_be_read_and_listens_on_no_port(tmp_path: Path) 
     with lan.House(Cache(tmp_path)).open(docker_registry()) as served, served.reach() as sock:
         sock.sendall(b"POST /v2/x/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert b" 405 " in sock.makefile("rb").readline()
+
+
+def test_the_program_is_fetched_once_and_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    installed = shutil.which(serve_program.PACKAGE)
+    cache = Cache(tmp_path / "images")
+    with ThreadPoolExecutor(2) as pool:
+        programs = set(pool.map(serve_program.fetched, [cache, cache]))
+    (program,) = programs
+    assert subprocess.run([program, "--version"], capture_output=True, check=True).stdout
+    assert serve_program.there(cache) == program
+    assert shutil.which(serve_program.PACKAGE) == installed
 
 
 CHILD = """
