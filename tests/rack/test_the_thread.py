@@ -197,6 +197,7 @@ def test_a_model_that_answers_nothing_is_told_in_a_sentence(bare: Machine, contr
 
 @pytest.mark.usefixtures("told")
 def test_a_model_that_answers_401_is_told_in_a_sentence(bare: Machine, controller: Controller) -> None:
+    assert "practice" in controller.answers(AGENT, "hello", BACK)  # what the test before did to it is over
     key = f"/var/lib/clawrack/meter/agents/{AGENT}.json"
     where = bare.sh(f"ls {key} || find /var/lib/clawrack/meter -name {AGENT}.json").text
     bare.run("mv", where, "/root/aside.json")
