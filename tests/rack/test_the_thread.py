@@ -205,9 +205,8 @@ def test_a_model_that_answers_401_is_told_in_a_sentence(bare: Machine, controlle
     bare.run("mv", "/root/aside.json", where)
     assert refused.code == 5
     assert "refused" in refused.err
-    if (
-        SOAK
-    ):  # OpenClaw rests a provider whose key was refused for about a minute, over a restart too; then it asks again
+    # OpenClaw rests a provider whose key was refused for about a minute, over a restart too; then it asks it again
+    if SOAK:
         assert "practice" in controller.answers(AGENT, "hello", BACK)
 
 
