@@ -23,7 +23,7 @@ KIND = "openclaw"
 _LONGEST = 1024  # characters of a password
 _PATHS = frozenset({"key", "bundle"})
 _SECRETS = frozenset({"password", "jump_password", "api_key"})
-_SWITCHES = frozenset({"accept_new_host_key", "yes", "plan", "moved", "harden", "no_agent"})
+_SWITCHES = frozenset({"accept_new_host_key", "yes", "plan", "moved", "harden", "no_agent", "restore_kept"})
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
         machine_name: what the fleet calls the machine; made from its address where nobody says.
         tags: of the machine, comma separated; agents are placed by them.
         no_agent: the machine alone is made ready.
+        restore_kept: a new agent gets the state that an earlier one of its name left on the machine.
         name: of the agent.
         kind: of the agent.
         key: a private key that opens the machine, where it is not ours.
@@ -63,6 +64,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     machine_name: str = ""
     tags: str = ""
     no_agent: bool = False
+    restore_kept: bool = False
     name: str = ""
     kind: str = KIND
     key: Path | None = None
@@ -120,6 +122,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     machine_name: str = ""
     tags: str = ""
     no_agent: bool = False
+    restore_kept: bool = False
     name: str = ""
     kind: str = ""
     key: str = ""

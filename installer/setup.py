@@ -118,10 +118,21 @@ class _Run:
         looked = self.stayed(looked)
         changed = bool(self.prepared(looked.there, looked, brought))
         receipt = self.deployed(self.written(looked), looked.agent, changed=changed)
+        if looked.new:
+            self.given_back(receipt.machine, receipt.agent)
         receipt = self.keyed(receipt, looked.key)
         if self.answers.harden:
             self.hardened(receipt.machine)
         return receipt
+
+    def given_back(self, machine: str, agent: str) -> None:
+        """Give a new agent the state that one of its name left there, where a person wants that; else say so."""
+        kept = self.tools.fleet.kept_states(machine, agent)
+        if kept and self.answers.restore_kept:
+            self.tools.fleet.restore_kept(agent, listen=self.listen)
+        elif kept:
+            params = {"agent": agent, "machine": machine, "kept": ", ".join(kept)}
+            self.listen(Event(kind="note", subject=f"{machine}/{agent}", step="backup.kept_there", params=params))
 
     def added(self, looked: Looked) -> Added:
         """Make the machine ready, and nothing more."""

@@ -32,6 +32,7 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     machine_name: Annotated[str, typer.Option("--machine-name", metavar="NAME")] = "",
     tags: Annotated[str, typer.Option("--tags", metavar="TAG,…")] = "",
     no_agent: Annotated[bool, typer.Option("--no-agent")] = False,
+    restore_kept: Annotated[bool, typer.Option("--restore-kept")] = False,
     name: Annotated[str, typer.Option("--name", metavar="AGENT")] = "",
     kind: Annotated[str, typer.Option("--kind", metavar="KIND")] = "",
     yes: Yes = False,
@@ -61,6 +62,7 @@ def setup(  # noqa: PLR0913 - every question of the setup has its option
     """Prepare a machine and start an agent on it."""
     flags = {
         "machine": machine, "machine_name": machine_name, "tags": tags, "no_agent": no_agent,
+        "restore_kept": restore_kept,
         "name": name, "kind": kind, "yes": yes, "key": key, "fingerprint": fingerprint,
         "accept_new_host_key": accept_new_host_key, "image_source": image_source, "plan": plan,
         "firewall": firewall,

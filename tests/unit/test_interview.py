@@ -187,7 +187,7 @@ def test_every_question_has_a_flag_a_variable_and_a_key_by_its_name() -> None:
     assert questions - set(Entry.__struct_fields__) == {"yes", "plan"}  # which belong to a run, not to a machine
     hints = typing.get_type_hints(Answers)
     samples = {"accept_new_host_key": "true", "yes": "1", "plan": "true", "image_source": "build", "firewall": "off"}
-    samples |= {"moved": "1", "harden": "1", "no_agent": "1"}
+    samples |= {"moved": "1", "harden": "1", "no_agent": "1", "restore_kept": "1"}
     for name in questions:
         told = from_environment({variable(name): samples.get(name, "text")})
         assert name in told, hints[name]
