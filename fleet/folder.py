@@ -74,7 +74,7 @@ def _known(tags: Iterable[str], wish: Wish) -> None:
     known = tags_of(wish)
     for tag in tags:
         if tag not in known:
-            raise BadInput("fleet.no_tag", tag=tag, near=nearest(tag, known))
+            raise near.no_tag(tag, known)
 
 
 def tags_of(wish: Wish) -> list[str]:
@@ -158,8 +158,8 @@ def check(folder: Path) -> Wish:
             _version(folder, name, agent)
         lacking = next((n for n, one in enumerate(agent.tags) if one not in known), None)
         if lacking is not None and not agent.machine:
-            where, unknown = load.origin(folder, name, agent, "tags", lacking), agent.tags[lacking]
-            raise BadInput("fleet.no_tag", where=where, tag=unknown, near=nearest(unknown, known))
+            where = load.origin(folder, name, agent, "tags", lacking)
+            raise near.no_tag(agent.tags[lacking], known, where)
     return wish
 
 

@@ -19,5 +19,11 @@ def no_machine(name: str, wish: Wish) -> BadInput:
     return BadInput("fleet.near_machine" if near else "fleet.no_machine", machine=name, near=near)
 
 
+def no_tag(tag: str, known: Iterable[str], where: str = "") -> BadInput:
+    """Return the error of a tag that no machine has; ``where`` it stands."""
+    near = _nearest(tag, known)
+    return BadInput("fleet.near_tag" if near else "fleet.no_tag", where=where, tag=tag, near=near)
+
+
 def _nearest(name: str, known: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(name, list(known), 1)), "")

@@ -147,6 +147,9 @@ class Looks(Ground):
         Raises:
             BadInput: there is no such agent.
         """
+        wish = self.wish()
+        if name in wish.agents and not wish.agents[name].machine:  # it has no place yet
+            return observe.agent_view(name, wish.agents[name], Seen())
         agent, machine = self._agent(name)
         seen, _ = observe.observe({agent.machine: self._opener(agent.machine, machine)})
         return observe.agent_view(name, agent, seen)

@@ -183,7 +183,9 @@ def test_a_member_of_a_group_is_not_removed_but_by_the_line_that_says_how_many(f
     (folder / "agents").mkdir()
     (folder / "agents" / "social-03.yaml").write_text("group: social\nmachine: pc-1\n")
     assert "social-03" in typed(folder, "fleet", "check").out
-    refused(typed(folder, "agent", "show", "social-01"), 3, "no machine yet")
+    assert json.loads(typed(folder, "agent", "show", "social-01", "--json").out)["agent"]["state"] == "absent"
+    refused(typed(folder, "agent", "ask", "social-01", "hello"), 3, "no machine yet", "clawrack plan")
+    refused(typed(folder, "agent", "create", "x", "--tag", "large"), 2, "No machine has the tag `large`")
 
 
 def test_a_machine_is_tagged_and_drained_in_its_file_alone(folder: Path) -> None:
