@@ -210,3 +210,87 @@ def test_answers_are_one_line_each_and_hold_no_control_character(shell: list[str
 
 def test_a_file_is_put_whole_and_nothing_is_left_beside_it(shell: list[str], tmp_path: Path) -> None:
     assert ask(shell, tmp_path, f"echo new | put {tmp_path}/file; cat {tmp_path}/file; ls {tmp_path}") == "new\nfile\n"
+
+
+def released(folder: Path, *names: str, snapshots: bool = True) -> Path:
+    """An agent's folder with these releases, each with its snapshot but the last, which is the current one."""
+    home = folder / "agents" / "pet"
+    for name in names:
+        (home / "releases" / name).mkdir(parents=True)
+        (home / "releases" / name / "spec").write_text(f"release={name}\nlabel=version=2026.{name[1:]}\n")
+    (home / "snapshots").mkdir()
+    for name in names[:-1] if snapshots else ():
+        (home / "snapshots" / f"{name}.tar").write_text(name * 100)
+        (home / "snapshots" / f"{name}.tar.sha256").write_text("0\n")
+    return home
+
+
+def committed(names: list[str]) -> str:
+    """One release after another becomes the current one."""
+    steps = [f"echo {new} >$DIR/current; note_history '{old}'\n" for old, new in zip(["", *names], names, strict=False)]
+    return f"enter pet\n{''.join(steps)}"
+
+
+def test_the_latest_releases_stay_and_what_goes_is_told(shell: list[str], tmp_path: Path) -> None:
+    names = ["r1", "r2", "r3", "r4"]
+    home = released(tmp_path, *names)
+    told = ask(shell, tmp_path, f"{committed(names)}kept | cut -d ' ' -f 1,3; prune; echo 1 | put $DIR/keep; prune")
+    assert told.split("\n") == ["r3 200", "r2 200", "r1 200", "pruned=r1", "pruned=r2", ""]
+    assert sorted(file.name for file in home.joinpath("snapshots").iterdir()) == ["r3.tar", "r3.tar.sha256"]
+    assert sorted(file.name for file in home.joinpath("releases").iterdir()) == ["r3", "r4"]
+
+
+def test_a_release_that_is_had_again_is_the_latest_once_and_its_old_snapshot_is_gone(
+    shell: list[str], tmp_path: Path
+) -> None:
+    home = released(tmp_path, "r1", "r2", "r3")
+    (home / "snapshots" / "r3.tar").write_text("left")
+    again = "echo r1 >$DIR/current; note_history r3; note_history r3; prune"  # a commit that was cut off is noted once
+    told = ask(shell, tmp_path, f"{committed(['r1', 'r2', 'r3'])}{again}; kept | cut -d ' ' -f 1; wc -l <$DIR/history")
+    assert told.split() == ["r3", "r2", "3"]
+    assert not (home / "snapshots" / "r1.tar").exists()
+
+
+def test_a_release_without_its_snapshot_is_no_way_back(shell: list[str], tmp_path: Path) -> None:
+    released(tmp_path, "r1", "r2", snapshots=False)
+    assert ask(shell, tmp_path, f"{committed(['r1', 'r2'])}kept; can_go_back r1 || echo no") == "no\n"
+
+
+def test_of_failures_the_last_three_stay_whatever_the_clock_says(shell: list[str], tmp_path: Path) -> None:
+    failed = tmp_path / "agents" / "pet" / "failed"
+    for name, number in (("a", 9), ("b", 12), ("c", 10), ("d", 11), ("e", 2)):
+        (failed / name).mkdir(parents=True)
+        (failed / name / "number").write_text(f"{number}\n")
+    (failed / "torn").mkdir()
+    assert ask(shell, tmp_path, "enter pet; failure_last; prune_failures; ls $DIR/failed").split() == ["12", *"bcd"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("true", ""),
+        ("echo x >>config/a", "agent.pet.drift=config\n"),
+        ("rm config/a", "agent.pet.drift=config\n"),
+        ("mkdir -p config/deep && echo x >config/deep/b", "agent.pet.drift=config\n"),
+        ("ln -s a config/b", "agent.pet.drift=config\n"),
+        ("mv config aside; cp -r aside config; touch spec", ""),
+    ],
+)
+def test_files_that_are_not_as_they_came_are_told_by_their_sums(
+    shell: list[str], tmp_path: Path, change: str, told: str
+) -> None:
+    for name in ("pet", "calm"):
+        release = tmp_path / "agents" / name / "releases" / "r1"
+        (release / "config").mkdir(parents=True)
+        (release / "config" / "a").write_text("{}\n")
+        (release / "spec").write_text("release=r1\n")
+        release.parent.parent.joinpath("current").write_text("r1\n")
+    noted = "for name in pet calm; do enter $name; note_sums $DIR/releases/r1 r1; done\n"
+    script = f"{noted}(cd {tmp_path}/agents/pet/releases/r1 && {change})\nlook_files"
+    assert ask(shell, tmp_path, script) == told
+
+
+def test_a_long_answer_is_cut_and_a_plain_one_is_left_as_it_is(shell: list[str], tmp_path: Path) -> None:
+    plain = ' !"#$%&()*+,-./09:;<=>?@AZ[]^_`az{|}~'
+    script = f"say a {quoted(plain)}; say b '{'x' * 700}'; say c ''"
+    assert ask(shell, tmp_path, script) == f"a={plain}\nb={'x' * 600}\nc=\n"
