@@ -1,7 +1,7 @@
 """The controller is killed at each of its steps, as by `kill -9`; the same command typed again ends what was begun.
 
-A step is before each write that is put on the disk, before each rename, and before and in the middle of each call of
-the machine's guard (tests/rack/killer.py counts them). Two fleets are swept side by side.
+A step is before each line that is put on the disk, before each rename, and before each call of the guard, and in the
+middle of those that take a while (tests/rack/killer.py counts them). Two fleets are swept side by side.
 """
 
 import subprocess
