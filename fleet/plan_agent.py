@@ -75,31 +75,32 @@ class Scene:
 def of_agent(scene: Scene, machine: str, seen: SeenAgent) -> Iterator[AnyAction | Drift]:
     """Yield what is done with an agent on its machine, and what was found changed."""
     target = scene.targets[seen.name]
-    held = _held(scene, machine, seen, target)
+    release = target.release if target.image else ""
+    held = _held(scene, machine, seen, release)
     if held:
         yield held
         return
-    same = bool(target.image) and seen.release == target.release and not seen.trial
+    same = bool(release) and seen.release == release and not seen.trial
     yield from drift.of_agent(machine, seen, same=same)
     if not same:
-        yield _deploy(scene, machine, seen, target)
+        yield _deploy(scene, machine, seen, release)
     elif not seen.reason:
         yield from _kept(machine, seen)
 
 
-def _held(scene: Scene, machine: str, seen: SeenAgent, target: Target) -> Drift | None:
+def _held(scene: Scene, machine: str, seen: SeenAgent, release: str) -> Drift | None:
     """Return why nothing is done with an agent, or None."""
     other = _copy(scene, machine, seen)
     if other:
         return other
     if seen.trial or not seen.release:
         return None
-    same = bool(target.image) and seen.release == target.release
+    same = bool(release) and seen.release == release
     if seen.on_purpose:
         what = "drift.stopped" if same else "drift.stopped_other"
         return Drift(machine=machine, agent=seen.name, what=what, then="left")
-    if not same and target.image and target.release in seen.failed and not scene.known.again:
-        told = {"release": target.release, "runs": seen.release}
+    if not same and release in seen.failed and not scene.known.again:
+        told = {"release": release, "runs": seen.release}
         return Drift(machine=machine, agent=seen.name, what="drift.failed_before", then="held", params=told)
     return None
 
@@ -119,9 +120,8 @@ def _copy(scene: Scene, machine: str, seen: SeenAgent) -> Drift | None:
     return None
 
 
-def _deploy(scene: Scene, machine: str, seen: SeenAgent, target: Target) -> Deploy:
+def _deploy(scene: Scene, machine: str, seen: SeenAgent, release: str) -> Deploy:
     wished = scene.wish.agents[seen.name]
-    release = target.release if target.image else ""
     return Deploy(
         machine=machine,
         agent=seen.name,
