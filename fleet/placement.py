@@ -241,8 +241,9 @@ class _Search:
 
 
 def _gb(size: int) -> str:
-    """Return bytes in GB (2^30), rounded down: what nearly suffices does not seem to suffice."""
-    return f"{max(0, size) * 10 // GB / 10:.1f} GB"
+    """Return bytes in GB (2^30) or MB, rounded down: what nearly suffices does not seem to suffice."""
+    size = max(0, size)
+    return f"{size >> 20} MB" if size < GB else f"{size * 10 // GB / 10:.1f} GB"
 
 
 def _no(name: str, reason: str, **params: str) -> Unplaced:

@@ -165,6 +165,13 @@ def test_who_finds_no_place_is_told_what_nobody_has(
         assert number in reason(found)
 
 
+def test_little_memory_is_told_in_megabytes() -> None:
+    tight = replace(box(1), memory=GB - 1)
+    assert "needs 1.0 GB of memory; of 1 machines that may have it, pc-1 has the most left: 1023 MB" in reason(
+        placed({"a": agent()}, {"pc-1": machine()}, {"pc-1": tight})
+    )
+
+
 def test_without_machines_that_is_the_reason() -> None:
     assert placed({"a": agent()}, {}, {}).unplaced[0].reason == "place.nobody"
 
