@@ -86,7 +86,7 @@ class _Page:
     def drift(self, found: DriftView) -> Iterator[str]:
         """Yield the lines of something that is not as it was left."""
         style = "bad" if found.then == "held" else "warn"
-        first, *rest = wrap(f"{found.what}: {say(f'drift.then.{found.then}')}", self._to.columns - _LEFT)
+        first, *rest = wrap(_told(found), self._to.columns - _LEFT)
         yield f"  {self._to.paint('!', style)} {first}"
         yield from (" " * _LEFT + row for row in rest)
         yield from self._next(found.next)
@@ -141,6 +141,10 @@ def _impact(action: ActionView) -> str:
     if action.what == "Deploy" and action.impact == "none":
         return say("plan.resume")
     return "" if action.impact == "none" else say(f"plan.impact.{action.impact}")
+
+
+def _told(found: DriftView) -> str:
+    return say("plan.drift", what=found.what, then=say(f"drift.then.{found.then}"))
 
 
 def _silent(one: UnknownView) -> str:
