@@ -244,9 +244,13 @@ LEFT = {
     "agent": (".config/clawrack/fleet/agents/a.yaml", "kind: k\nformat: 2\nby: 9.0.0\n"),
     "tombstone": (".config/clawrack/fleet/tombs/m-1.yaml", "version: 2\n"),
     "twin": (".config/clawrack/fleet/twins/m.yaml", "version: 2\n"),
+    "import": (".config/clawrack/fleet/imports/i.yaml", "format: 2\n"),
     "journal": (".local/state/clawrack/journal.jsonl", '{"v":2}\n'),
     "rollout": (".local/state/clawrack/rollouts/7/rollout.json", '{"version":2}'),
     "machine-journal": (".local/state/clawrack/machines/m.jsonl", '{"version":2}\n'),
+    "vault": (".local/state/clawrack/vault.age", 'checksum\n{"version":2}'),
+    "recovery-key": (".local/state/clawrack/recovery.json", 'checksum\n{"version":2}'),
+    "backup-note": (".local/state/clawrack/backups/pet_20261121T200000Z_abcdef.note", 'checksum\n{"version":2}'),
     "hosts": (".local/state/clawrack/hosts.json", '{"version":2,"pins":[]}'),
     "image": (".cache/clawrack/images/abc/image.json", '{"format":2}'),
 }
@@ -271,7 +275,8 @@ def test_every_format_that_lies_on_this_computer_is_looked_at() -> None:
         "ledger",
         "routes",
         "route",
-    }  # on machines; of the first this computer's own is looked at too
+        "backup",
+    }  # on machines, or inside of what is encrypted; of the first this computer's own is looked at too
     assert set(LEFT) == FORMATS.keys() - elsewhere
 
 
