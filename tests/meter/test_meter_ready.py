@@ -30,9 +30,7 @@ def test_where_nothing_listens_it_is_not_ready(rig: Rig) -> None:
 def test_another_version_than_the_images_is_not_it(rig: Rig) -> None:
     rig.agent("front-desk", 1)
     rig.start()
-    script = (
-        f"import meter, sys; meter.VERSION = '{version}'; from meter.__main__ import main; sys.exit(main(['ready']))"
-    )
+    script = "import meter, sys; meter.VERSION = '9.9.9'; from meter.__main__ import main; sys.exit(main(['ready']))"
     done = subprocess.run(
         [sys.executable, "-c", script], env=rig.environment(rig.port), capture_output=True, text=True, check=False
     )
