@@ -26,6 +26,10 @@ class Rig:
     def __init__(self, attic: Machine, cellar: Machine, folder: Path) -> None:
         self.attic, self.cellar = attic, cellar
         self.kinds = tinykinds.place(folder / "kinds")
+        file = folder / "kinds" / tinykinds.NAME / "kind.yaml"
+        file.write_text(
+            file.read_text().replace("  startup_timeout: 12\n", "  startup_timeout: 12\n  min_healthy_time: 1\n")
+        )
         self.paper = folder / "paper.txt"
         self.controller = self.fresh(folder / "controller")
         self.token = ""
