@@ -27,6 +27,7 @@ from tests.rack.machine import Build, Machine
 AGENT, CONTAINER = "openclaw", "clawrack-openclaw"
 OLD, NEW = "2026.8.2", "2026.9.6"
 SCHEMA = {OLD: 19, NEW: 23}  # on a newer one than its own 8.2 ends with 78
+DIED = "/root/died"
 STATE = f"/var/lib/clawrack/agents/{AGENT}/state"
 QUESTIONS = ("what is a lobster", "你记得我吗")
 QUERY = """
@@ -79,11 +80,16 @@ class Upgraded:
         """What the process in the container says it is."""
         return self.machine.run("docker", "exec", CONTAINER, "openclaw", "--version").text
 
-    def died(self, version: str) -> set[str]:
-        """The exit codes with which containers of this version have ended, as the machine's engine remembers them."""
+    def record(self) -> None:
+        """Have the machine write down from now on how each container of the agent ends; its engine forgets soon."""
         form = "{{.Actor.Attributes.version}} {{.Actor.Attributes.exitCode}}"
-        ask = f"docker events --since 2h --until $(date +%s) --filter event=die --filter container={CONTAINER} --format"
-        rows = (line.split() for line in self.machine.sh(f"{ask} '{form}'").text.splitlines())
+        ask = f"docker events --filter event=die --filter label=clawrack.agent={AGENT} --format '{form}'"
+        self.machine.put(DIED, f"while :; do {ask}; sleep 1; done\n".encode())
+        self.machine.sh(f"setsid nohup sh {DIED} >{DIED}.log 2>/dev/null </dev/null &")
+
+    def died(self, version: str) -> set[str]:
+        """The exit codes with which containers of this version have ended."""
+        rows = (line.split() for line in self.machine.sh(f"cat {DIED}.log").text.splitlines())
         return {code for of, code in rows if of == version}
 
     @contextmanager
@@ -132,6 +138,7 @@ def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
     with Machine(Build(docker=True)) as machine:
         found = Upgraded(machine, Controller(folder / "controller"), folder / "kinds")
         found.policy(healthy_deadline="400s")
+        found.record()
         yield found
 
 
