@@ -131,13 +131,13 @@ def go_back(site: Site, action: Rollback, who: Who) -> bool:
         Refused: the release is not kept, or the agent is not what was seen.
     """
     told = dict(site.guard.look())
-    if told.get(f"agent.{who.name}.release") == action.release:
-        return False
-    check_as_planned(site.guard, action)
-    said = site.guard.rollback(site.lease, who.name, action.release)
+    already = told.get(f"agent.{who.name}.release") == action.release  # by a controller that died before it was ready
+    if not already:
+        check_as_planned(site.guard, action)
+    said = {} if already else site.guard.rollback(site.lease, who.name, action.release)
     if told.get(f"agent.{who.name}.stopped") != "1":
         wait(site.port, site.guard, who, int(said.get("wait", "0")))
-    return True
+    return not already
 
 
 def message(site: Site, who: Who, way: str) -> None:

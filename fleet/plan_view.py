@@ -138,7 +138,7 @@ def view(upon: Planned, there: Mapping[tuple[str, str], Lying], part: Plan | Non
         there: files of releases as they lie, by machine and agent, where they were read.
         part: of the plan, where only that is shown.
     """
-    plan = part or upon.plan
+    plan = upon.plan if part is None else part  # an empty part is one too
     waits = needs(plan.actions, plan.agents)
     return PlanView(
         hash=plan.fingerprint,

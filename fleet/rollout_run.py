@@ -245,8 +245,8 @@ class Run:
         if not isinstance(action, (Deploy, Rollback)):
             return action  # each of these looks by itself, and does what is done already no second time
         release, trial = (told.get(f"agent.{action.agent}.{key}", "") for key in ("release", "trial"))
-        if release == action.release and not trial:
-            return Entry(what="done", unit=unit.number)
+        if release == action.release and not trial:  # a trial was well before its commit; what went back may not be yet
+            return Entry(what="done", unit=unit.number) if isinstance(action, Deploy) else action
         if isinstance(action, Deploy) and trial == action.release:
             return msgspec.structs.replace(action, resumes=True)
         if (f"agent.{action.agent}.failed", action.release) in pairs:

@@ -58,7 +58,7 @@ class Looks(Ground):
 
     def shown(self, found: Planned, part: Plan | None = None) -> PlanView:
         """Return a plan, or a part of it, as it is shown: with the lines that change, read from the machines."""
-        return plan_view.view(found, self._lying(part or found.plan), part)
+        return plan_view.view(found, self._lying(found.plan if part is None else part), part)
 
     def _lying(self, todo: Plan) -> dict[tuple[str, str], Lying]:
         """Return the files of releases that are about to change, where their machines tell them."""
