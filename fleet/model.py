@@ -76,6 +76,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         proven: the release that answered a message when it was set up.
         format: of the file; written where it is not 1.
         page: the port of the controller at which its own page is opened; 0 is the first, ``FIRST_PAGE``.
+        origin: whose state it began with, where it was put back from a backup: the id of the machine and the name of
+            the agent at the first such time, ``ID/NAME``. Of one origin there is one agent, whatever it is called.
     """
 
     format: int = 1
@@ -90,6 +92,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     model: Word = PRACTICE
     proven: Word = ""
     page: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    origin: Word = ""
 
     @property
     def page_port(self) -> int:
