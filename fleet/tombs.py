@@ -136,12 +136,17 @@ def find(folder: Path, name: str) -> Tomb:
 def bury(  # noqa: PLR0913 - what stands on a stone
     folder: Path, name: str, machine: Machine, agents: Iterable[str], host_key: str, *, moved: Iterable[str] = ()
 ) -> Tomb:
-    """Write the tombstone of a machine; one that an interrupted run has begun is completed."""
+    """Write the tombstone of a machine; one that an interrupted run has begun is completed.
+
+    Raises:
+        BadInput: a name or the address is none that could exist; nothing was written.
+    """
     tomb = Tomb(
         name=name, address=machine.address, user=machine.user, port=machine.port, id=machine.id, jump=machine.jump,
         host_key=host_key, agents=tuple(sorted(agents)), forgotten=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         moved=tuple(sorted(moved)),
     )  # fmt: skip
+    _plain(tomb, name)  # what is told here may be a backup's, and that a stranger's
     path = _path(folder, tomb)
     if path.exists():
         before = _read(path)
@@ -284,7 +289,7 @@ def _plain(tomb: Tomb, where: str) -> None:
         BadInput: a name or the address is none that could exist.
     """
     machine_name(tomb.name, where)
-    for agent in tomb.agents:
+    for agent in (*tomb.agents, *tomb.moved):
         agent_name(agent, where)
     parse(f"{tomb.user}@[{tomb.address}]:{tomb.port}", where)
     hops_of(tomb.jump, where)

@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from fleet.backup.home import Home, home
 from fleet.base import formats
 from fleet.base.clean import line
 from fleet.base.errors import BadInput, StateDamaged
-from fleet.base.names import agent_name
+from fleet.base.names import agent_name, machine_name
 
 FORMAT = formats.FORMATS["backup"]
 NOTE_FORMAT = formats.FORMATS["backup-note"]
@@ -24,7 +25,9 @@ SUFFIX = ".age"
 ID = re.compile(r"(?P<agent>[a-z0-9-]{1,40})_(?P<time>[0-9]{8}T[0-9]{6}Z)_[0-9a-f]{6}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _IMAGE = re.compile(r"sha256:[0-9a-f]{64}")
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+~-]{0,300}|")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+~-]{0,300}|")  # becomes no path
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}|")  # may become a part of one
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}|")  # as the guard makes them
 Where = Literal["controller", "machine", "folder"]
 
 
@@ -75,6 +78,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     place: dict[str, Any] = {}
     host_key: str = ""
 
+    def home(self, where: str = "") -> Home | None:
+        """Return where it says that its agent lived; None where it does not.
+
+        Raises:
+            BadInput: that can be no place.
+        """
+        return home(self.machine, self.machine_id, self.place, self.host_key, where or self.id)
+
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """What this controller remembers of a backup.
@@ -122,15 +133,21 @@ def parse_id(text: str, where: str = "") -> tuple[str, str]:
     """Return the agent and the time (RFC 3339) that a backup's name tells.
 
     Raises:
-        BadInput: it is no such name.
+        BadInput: it is no such name, or no such time was ever.
     """
     found = ID.fullmatch(text.removesuffix(SUFFIX))
-    if not found:
+    at = _time(found["time"], "%Y%m%dT%H%M%SZ") if found else None
+    if not found or not at:
         raise BadInput("backup.no_id", where=where, id=line(text))
-    time = found["time"]
-    return agent_name(
-        found["agent"], where
-    ), f"{time[:4]}-{time[4:6]}-{time[6:8]}T{time[9:11]}:{time[11:13]}:{time[13:]}"
+    return agent_name(found["agent"], where), at
+
+
+def _time(text: str, form: str) -> str | None:
+    """Return a time as RFC 3339, UTC; None where there is none such."""
+    try:
+        return f"{datetime.strptime(text, form).isoformat()}Z"  # noqa: DTZ007 - it is told in UTC
+    except ValueError:
+        return None
 
 
 def manifest_of(content: bytes, where: str) -> Manifest:
@@ -146,12 +163,22 @@ def manifest_of(content: bytes, where: str) -> Manifest:
     except (msgspec.MsgspecError, RecursionError) as error:
         raise BadInput("backup.not_one", where=where) from error
     agent_name(told.agent, where)
-    parse_id(told.id, where)
-    plain = (told.machine, told.machine_id, told.architecture, told.kind, told.kind_version, told.ref, told.release)
-    good = all(_PLAIN.fullmatch(text) for text in (*plain, told.model, told.secrets))
-    if not (good and _IMAGE.fullmatch(told.image) and _DIGEST.fullmatch(told.state.sha256) and told.state.bytes > 0):
+    machine_name(told.machine, where)
+    if parse_id(told.id, where)[0] != told.agent or not _is_plain(told):
         raise BadInput("backup.not_one", where=where)
+    told.home(where)
     return told
+
+
+def _is_plain(told: Manifest) -> bool:
+    words = (told.architecture, told.kind, told.release, told.secrets)
+    return (
+        all(_WORD.fullmatch(text) for text in words)
+        and all(_PLAIN.fullmatch(text) for text in (told.kind_version, told.ref, told.model))
+        and bool(told.kind and _MACHINE_ID.fullmatch(told.machine_id) and _IMAGE.fullmatch(told.image))
+        and bool(_DIGEST.fullmatch(told.state.sha256))
+        and told.state.bytes > 0
+    )
 
 
 def note_of(content: bytes, where: str) -> Note:

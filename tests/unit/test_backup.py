@@ -1,5 +1,6 @@
 """What a backup is made of and what is never put back: hostile archives, lying machines, damage; which ones go."""
 
+import base64
 import hashlib
 import io
 import subprocess
@@ -21,6 +22,7 @@ from fleet.backup.shelves import FolderShelf
 from fleet.backup.walk import StateRules, Walk
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, StateDamaged
 from fleet.base.secret import Secret
+from fleet.machine.hostkey import parse as parse_key
 from fleet.vault import age
 
 KEY = age.new_identity()
@@ -209,6 +211,19 @@ def test_a_hostile_state_in_a_well_made_backup_is_refused(what: str) -> None:
 LIES: dict[str, dict[str, Any]] = {
     "agent": {"agent": "../../x"},
     "machine": {"machine": "a b; rm"},
+    "machine_path": {"machine": "x/../../../out/pwn"},
+    "machine_none": {"machine": ""},
+    "machine_id": {"machine_id": "/../../x"},
+    "release": {"release": "../../x"},
+    "secrets": {"secrets": "a/../../x"},
+    "address": {"place": {"address": "-oProxyCommand=x"}},
+    "user": {"place": {"address": "10.0.0.9", "user": "a b"}},
+    "jump": {"place": {"address": "10.0.0.9", "jump": "-oProxyCommand=x"}},
+    "place": {"place": {"address": ["10.0.0.9"]}},
+    "more_of_a_machine": {"place": {"address": "10.0.0.9", "tags": ["x"]}},
+    "host_key": {"host_key": "ssh-ed25519 AAAA"},
+    "anothers_id": {"id": new_id("other", "2026-11-21T20:00:00Z")},
+    "time": {"id": "pet_99999999T999999Z_abcdef"},
     "kind": {"kind": "../../etc"},
     "image": {"image": "latest"},
     "ref": {"ref": "-oProxyCommand=x"},
@@ -223,6 +238,18 @@ def test_a_backup_that_says_what_cannot_be_is_bad_input(what: str) -> None:
     with pytest.raises(ClawrackError) as caught:
         manifest_of(content, "it")
     assert isinstance(caught.value, BadInput)
+
+
+def test_where_a_backup_says_its_agent_lived_can_be_shown_before_anything_is_done_about_it() -> None:
+    key = "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519" + b"k" * 36).decode()
+    place = {"address": "10.0.0.9", "user": "root", "port": 2222, "jump": "ann@gate"}
+    told = manifest_of(msgspec.json.encode(parts(GOOD, place=place, host_key=key).manifest), "it")
+    home = told.home()
+    assert home
+    assert (home.name, home.machine.id, home.host_key) == ("attic", "ab" * 16, key)
+    assert home.shown == "root@10.0.0.9:2222 --jump ann@gate"
+    assert home.fingerprint == parse_key(key).fingerprint
+    assert parts(GOOD).manifest.home() is None
 
 
 def test_a_state_of_another_size_or_checksum_than_it_says_is_no_backup() -> None:
@@ -335,6 +362,10 @@ def test_a_backups_name_tells_whose_and_of_when() -> None:
         "../pet_20261121T200000Z_abcdef",
         "pet_20261121T200000Z_abcdef/x",
         "PET_20261121T200000Z_abcdef",
+        "pet_99999999T999999Z_abcdef",
+        "pet_20260230T200000Z_abcdef",
+        "pet_20261121T200060Z_abcdef",
+        "pet_00000101T200000Z_abcdef",
     ):
         with pytest.raises(BadInput):
             parse_id(bad)

@@ -60,7 +60,27 @@ def test_an_id_as_a_machine_told_it_names_no_file_elsewhere(tmp_path: Path) -> N
     assert [path.name for path in (tmp_path / "tombs").iterdir()] == ["pc-7-x.yaml"]
 
 
-@pytest.mark.parametrize("bad", ["name: pc 7", "address: -oProxyCommand=x", 'agents: ["a b"]'])
+@pytest.mark.parametrize(
+    ("name", "machine", "agents", "moved"),
+    [
+        ("x/../../../out/pwn", PC, [], []),
+        ("pc-7", Machine(address="-oProxyCommand=x"), [], []),
+        ("pc-7", Machine(address="10.0.0.7", user="-l"), [], []),
+        ("pc-7", Machine(address="10.0.0.7", jump="-oProxyCommand=x"), [], []),
+        ("pc-7", PC, ["../x"], []),
+        ("pc-7", PC, [], ["../x"]),
+    ],
+)
+def test_a_stone_of_what_cannot_be_is_never_written(
+    tmp_path: Path, name: str, machine: Machine, agents: list[str], moved: list[str]
+) -> None:
+    folder = tmp_path / "a" / "fleet"
+    with pytest.raises(BadInput):
+        tombs.bury(folder, name, machine, agents, KEY, moved=moved)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("bad", ["name: pc 7", "address: -oProxyCommand=x", 'agents: ["a b"]', 'moved: ["a b"]'])
 def test_a_stone_that_says_what_cannot_be_is_refused(tmp_path: Path, bad: str) -> None:
     rows = {"name": "pc-7", "address": "10.0.0.7", "agents": "[]"} | {bad.split(":", 1)[0]: bad.split(": ", 1)[1]}
     (tmp_path / "tombs").mkdir()
