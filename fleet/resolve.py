@@ -1,11 +1,13 @@
 """Which image each agent and each meter is to run from: pure, but for what is asked through `Knows`.
 
 An image is looked for where it costs nothing: in the agent's own file, at the agent itself where it runs that version
-already, at others of the same kind, version and sort of engine, and in what this computer has built. What is known
-nowhere stays without an id: a plan says that it is made or asked for first, and `filled` puts it in.
+already, in what this computer has built, and at others of the same kind, version and sort of engine. What others have
+may once have been read back from their machine or from a backup: so no machine decides alone what others run from. An
+agent takes what its own machine has, or what two machines at least have, and more than have anything else. What is
+known nowhere stays without an id: a plan says that it is made or asked for first, and `filled` puts it in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -21,6 +23,8 @@ Found = tuple[str, str]
 """The id of an image and where it came from (``ref``); both empty where it is not known."""
 UNKNOWN: Found = ("", "")
 OURS = "clawrack/meter:"
+QUORUM = 2
+"""How many machines must have an image before a third one is given it for that."""
 
 
 class Sort(NamedTuple):
@@ -80,16 +84,19 @@ class _Book:
         self._there = there
         self._knows = knows
         self._found: dict[Sort, Found] = {}
+        self._had: dict[Sort, dict[Found, set[str]]] = {}
         for _, agent in sorted(wish.agents.items()):
             if agent.image and agent.machine in there and agent.image_of == _version(agent):
-                self._found.setdefault(sort_of(agent.kind, agent.image_of, there[agent.machine]), _image(agent))
+                had = self._had.setdefault(sort_of(agent.kind, agent.image_of, there[agent.machine]), {})
+                had.setdefault((agent.image, agent.ref), set()).add(agent.machine)
 
     def agent(self, name: str, agent: Agent, there: SeenMachine) -> Agent:
-        """Return the agent with its version and image."""
+        """Return the agent with its version and image; one that its machine lacks and nobody can name is looked for."""
         version = _version(agent)
-        if agent.image and agent.image_of == version:
+        if agent.image and agent.image_of == version and (agent.ref or agent.image in there.images):
             return agent if agent.version else replace(agent, version=version)
-        image, ref = _running(version, there.agents.get(name), agent) or self.of(sort_of(agent.kind, version, there))
+        sort = sort_of(agent.kind, version, there)
+        image, ref = _running(version, there.agents.get(name), agent) or self.of(sort, agent.machine)
         return replace(agent, version=version, image=image, ref=ref, image_of=version if image else "")
 
     def machine(self, name: str, carried: str) -> tuple[Machine, Meter]:
@@ -100,14 +107,18 @@ class _Book:
         runs = meter_version(machine.meter_ref)
         if machine.meter and not (runs and older(runs, carried)):
             return machine, Meter(version=runs)
-        image, ref = self.of(sort_of(METER, carried, self._there[name]))
+        image, ref = self.of(sort_of(METER, carried, self._there[name]), name)
         return replace(machine, meter=image, meter_ref=ref), Meter(version=carried, runs=runs)
 
-    def of(self, sort: Sort) -> Found:
-        """Return the image of a sort."""
+    def of(self, sort: Sort, machine: str) -> Found:
+        """Return the image of a sort, for a machine."""
         if sort not in self._found:
-            self._found[sort] = self._knows(sort) or UNKNOWN
-        return self._found[sort]
+            self._found[sort] = self._knows(sort) or _agreed(self._had.get(sort, {})) or UNKNOWN
+        return self._found[sort] if self._found[sort] != UNKNOWN else self._own(sort, machine)
+
+    def _own(self, sort: Sort, machine: str) -> Found:
+        """Return what other agents of the machine run from; it tells nothing to any other machine."""
+        return next((image for image, machines in self._had.get(sort, {}).items() if machine in machines), UNKNOWN)
 
 
 def sort_of(of: str, version: str, there: SeenMachine) -> Sort:
@@ -124,8 +135,12 @@ def _version(agent: Agent) -> str:
     return agent.version or kind(agent.kind).version
 
 
-def _image(agent: Agent) -> Found:
-    return agent.image, agent.ref
+def _agreed(had: Mapping[Found, Collection[str]]) -> Found | None:
+    """Return what two machines at least have, and more than have anything else."""
+    counts = sorted(((len(machines), image) for image, machines in had.items()), reverse=True)
+    if not counts or counts[0][0] < QUORUM or (len(counts) > 1 and counts[1][0] == counts[0][0]):
+        return None
+    return counts[0][1]
 
 
 def _running(version: str, mine: SeenAgent | None, agent: Agent) -> Found | None:

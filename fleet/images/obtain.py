@@ -17,6 +17,7 @@ from fleet.images.cache import Cache, default_home
 from fleet.images.recipe import Architecture, Recipe, recipe_key
 from fleet.images.registry import Pinned
 from fleet.images.send import send
+from fleet.images.trusted import trusted_ref
 from fleet.machine.port import Port
 
 How = Literal["there", "pulled", "sent"]
@@ -79,18 +80,20 @@ def obtain(  # noqa: PLR0913 - two say what and where, four say how, and those b
         recipe: see `fleet.images.recipe.load`.
         listener: hears the steps, and which way is taken.
         cache: of built images; the person's own by default.
-        pinned: the `ref` that a release keeps: a digest in a registry, or the name of what was built. Then it is this
-            image or none.
+        pinned: the `ref` that a release keeps: a digest in one of the recipe's registries, or the name of what was
+            built. Then it is this image or none.
         official: whether a registry may be asked at all.
         build_here: whether it may be built on this computer.
         carry: how what was built comes to the machine; sent, where None.
 
     Raises:
         Refused: there is no image for the machine's architecture, this computer cannot build one, or it may not and no
-            registry answers.
+            registry answers; or what is pinned is in a registry that the recipe does not name.
         ActionFailed: it could not be had, or did not arrive whole.
         Unreachable: no answer, or the wire was cut.
     """
+    if "@" in pinned and not trusted_ref(pinned, recipe):
+        raise Refused("image.foreign", where=port.name, of=recipe.name, image=pinned)
     client = port.docker()
     theirs, kept = engine.architecture(client), cache or Cache(default_home())
     wanted = _Wanted(port, client, recipe, theirs, kept, listener, carry or _sent)
@@ -121,14 +124,8 @@ def _there(wanted: _Wanted, pinned: str) -> Image | None:
             return _said_there(wanted, Image(built.name, found, "there", wanted.architecture))
     before = engine.inspect(wanted.client, _mark(wanted.recipe))
     refs = (before.repo_digests or ()) if before else ()
-    ours = {registry.split(ref)[0] for ref in wanted.recipe.registry}
-    pulled = next((ref for ref in refs if _same(registry.split(ref)[0], ours)), "")
+    pulled = next((ref for ref in refs if trusted_ref(ref, wanted.recipe)), "")
     return _known(wanted, Pinned(*registry.split(pulled))) if pulled else None
-
-
-def _same(repository: str, ours: set[str]) -> bool:
-    """Tell whether an engine's name of a repository is one of ours; it leaves ``docker.io/`` away."""
-    return repository in ours or f"docker.io/{repository}" in ours
 
 
 def _known(wanted: _Wanted, pinned: Pinned) -> Image | None:
