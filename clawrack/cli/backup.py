@@ -1,5 +1,6 @@
 """``clawrack backup``: agents' states, encrypted, away from the machines that they live on."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,21 +145,27 @@ def restore(  # noqa: PLR0913 - all but the first are options
     if not from_:
         raise BadInput("backup.from_what", agent=name)
     called = as_ or name
-    there = called in fleet.wish().agents
-    again = f"clawrack backup restore {name} --from {from_} --yes"
+    there = called in fleet.wish().everyone
+    more = [*(("--machine", machine) if machine else ()), *(("--as", as_) if as_ else ())]
+    more += ["--old-is-dead"] if old_is_dead else []
+    again = shlex.join(("clawrack", "backup", "restore", name, "--from", from_, *more, "--yes"))
     if from_ == KEPT or from_.startswith(f"{KEPT}:"):
         sure(name, "question.restore_kept", again, yes=yes)
         with listening(as_json=json) as listener:
             done = fleet.restore_kept(name, from_.partition(":")[2], listener)
     else:
         found = fleet.find_backup(kept, from_)
-        if there or old_is_dead:
-            sure(called, "question.restore_dead" if old_is_dead else "question.restore_over", again, yes=yes)
+        sure(called, _question(dead=old_is_dead, over=there), again, yes=yes)
         keys = opening(kept, recovery_key_file, silent=json)
         wanted = Wanted(name, found, machine, as_, old_is_dead)
         with listening(as_json=json) as listener:
             done = fleet.restore(wanted, kept, keys, listener)
     _said_restored(done, as_json=json)
+
+
+def _question(*, dead: bool, over: bool) -> str:
+    """Return what is asked: something is always stopped, replaced or taken off, or may be."""
+    return "question.restore_dead" if dead else "question.restore_over" if over else "question.restore_moved"
 
 
 def _said_restored(done: "Restored", *, as_json: bool) -> None:

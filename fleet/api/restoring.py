@@ -9,6 +9,7 @@ import msgspec
 from fleet import load, meter, near, tombs
 from fleet.actions import Remove
 from fleet.api.backups import Backups
+from fleet.api.selves import Case, Sight, as_if_new, image_of, is_of, machine_of, old_selves, origin_of
 from fleet.backup import check
 from fleet.backup.bundle import Opened
 from fleet.backup.calls import BackupGuard
@@ -16,13 +17,15 @@ from fleet.backup.form import Manifest
 from fleet.backup.seal import Sink, unseal
 from fleet.backup.shelves import SLACK, renewing
 from fleet.backup.store import Found, Restored, Store
-from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, Unreachable
+from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Unreachable
 from fleet.base.event import Event, Listener, ignore
 from fleet.base.names import agent_name
 from fleet.base.secret import Secret
+from fleet.deciding import decide
 from fleet.deploy import secrets_of
 from fleet.kinds import kind
-from fleet.model import PRACTICE, Agent, Machine, Seen, SeenAgent, Wish, free_page
+from fleet.model import PRACTICE, Agent, Seen, Wish, free_page
+from fleet.plan import Plan
 from fleet.site import Site, held
 
 
@@ -74,13 +77,14 @@ class Restoring(Backups):
         target = self._to(wanted, told, wish)
         agent = self._wished(told, name, target, wish)
         seen, troubles = self.seen(wish)
-        left, tomb = self._never_two(wanted, told, target, _Sight(wish, seen, troubles), listen)
+        case = Case(told, name, target, old_is_dead=wanted.old_is_dead)
+        left, tomb = self._never_two(case, Sight(wish, seen, troubles), listen)
         listen(Event(kind="begun", subject=f"{target}/{name}", step="step.restore", params={"agent": name}))
         with held(self.port(target), self.hands.holder) as site:
             kept = self._brought(site, name, opened, _Again(wanted.found, keys, opened))
             model = self._way(site, agent)
-        self._started(name, msgspec.structs.replace(agent, model=model), wish, listen)
-        if left and wanted.as_:
+        self._started(name, msgspec.structs.replace(agent, model=model), _Before(wish, kept), listen)
+        if name != told.agent:  # it is called that from now on
             load.forget_agent(self.folder, told.agent)
         listen(Event(kind="done", subject=f"{target}/{name}", step="step.restore", params={"agent": name}))
         at = f"{datetime.fromtimestamp(told.state.at, UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -111,55 +115,38 @@ class Restoring(Backups):
         others = [agent for other, agent in wish.agents.items() if other != name]
         page = held_.page if held_.page_port not in {agent.page_port for agent in others} else free_page(others)
         same = wish.machines[target].architecture in {"", told.architecture} or not told.architecture
+        image, ref = image_of(told) if same else ("", "")
         return msgspec.structs.replace(
             held_, kind=told.kind, machine=target, version=told.kind_version, page=page, proven="",
-            image=told.image if same else "", ref=told.ref if same else "",
-            image_of=told.kind_version if same else "", group=before.group if before else "",
-            tags=before.tags if before else (), model=told.model or PRACTICE,
+            image=image, ref=ref, image_of=told.kind_version if image else "", group=before.group if before else "",
+            tags=before.tags if before else (), model=told.model or PRACTICE, origin=origin_of(told),
         )  # fmt: skip
 
-    def _never_two(
-        self, wanted: Wanted, told: Manifest, target: str, sight: "_Sight", listen: Listener
-    ) -> tuple[str, str]:
-        """See that the agent's old self does not run and will not; return the machine it was taken off, and the tomb.
+    def _never_two(self, case: Case, sight: Sight, listen: Listener) -> tuple[str, str]:
+        """See that no old self of the agent runs or will; return the machines it was taken off, and the tombs.
 
         Raises:
-            Refused: it runs somewhere; or a machine that may run it does not answer, and nobody says that it is dead.
+            Refused: one runs somewhere; or a machine that may run it does not answer, and nobody says that it is dead.
         """
-        here = target if wanted.called == told.agent else ""
-        found = {name: one for name, one in sight.selves(told.agent).items() if name != here}
-        for machine, one in found.items():
-            if one.state == "running" or not one.on_purpose or one.trial:
-                raise Refused("backup.lives", where=f"{machine}/{told.agent}", agent=told.agent, machine=machine)
-        silent = sight.silent(told)
-        if target in silent:
-            raise Unreachable("backup.target_silent", where=target, machine=target) from silent[target]
-        if silent and not wanted.old_is_dead:
-            old = next(iter(silent))
-            raise Refused("backup.old_silent", where=old, agent=told.agent, machine=old, name=wanted.name)
-        unknown = self._unknown(told, sight.wish)
-        if unknown and not wanted.old_is_dead:
-            raise Refused("backup.old_unknown", where=told.machine, agent=told.agent, machine=told.machine)
-        for machine in found:
-            self._one(Remove(machine=machine, agent=told.agent, keep=True, reason="reason.asked"), listen)
-        return ", ".join(found), self._buried(told, sight, unknown=unknown, dead=tuple(silent))
+        stones = tombs.load(self.folder)
+        found = old_selves(case, sight, stones)
+        for machine, name in found:
+            self._one(Remove(machine=machine, agent=name, keep=True, reason="reason.asked"), listen)
+        return ", ".join(dict.fromkeys(machine for machine, _ in found)), self._buried(case, sight, stones)
 
-    def _unknown(self, told: Manifest, wish: Wish) -> bool:
-        """Whether the machine of before is none of the fleet's, and no tombstone waits for it."""
-        ids = {machine.id for machine in wish.machines.values()} | {tomb.id for tomb in tombs.load(self.folder)}
-        return not told.machine_id or told.machine_id not in ids
-
-    def _buried(self, told: Manifest, sight: "_Sight", *, unknown: bool, dead: tuple[str, ...]) -> str:
-        stones: list[tombs.Tomb] = []
-        for name in dead:
+    def _buried(self, case: Case, sight: Sight, stones: Sequence[tombs.Tomb]) -> str:
+        """Have a tombstone for every machine that may come back say that the agent has moved; return them."""
+        told, made = case.told, list[tombs.Tomb]()
+        for name in sight.silent(case):
             machine = sight.wish.machines[name]
-            key = self.graves.key_of(name, machine)
-            stones.append(tombs.bury(self.folder, name, machine, [told.agent], key, moved=[told.agent]))
-        if unknown and (machine := _machine_of(told)):
-            stones.append(
-                tombs.bury(self.folder, told.machine, machine, [told.agent], told.host_key, moved=[told.agent])
-            )
-        return ", ".join(stone.stem for stone in stones)
+            mine = {told.agent} | {agent for agent in (case.called,) if sight.lives(agent) == name}
+            made.append(tombs.bury(self.folder, name, machine, mine, self.graves.key_of(name, machine), moved=mine))
+        if sight.gone(told):  # what stands on a stone was seen by us; what a backup says of its machine was not
+            places = [(one.name, one.machine, one.host_key) for one in stones if is_of(told, one)]
+            machine = machine_of(told)
+            for at in places or ([(told.machine, machine, told.host_key)] if machine else []):
+                made.append(tombs.bury(self.folder, at[0], at[1], [told.agent], at[2], moved=[told.agent]))
+        return ", ".join(stone.stem for stone in made)
 
     def _brought(self, site: Site, name: str, opened: Opened, again: "_Again") -> str:
         """Bring state and secrets; return where the state of before is kept."""
@@ -191,24 +178,51 @@ class Restoring(Backups):
             return PRACTICE
         return agent.model if agent.model in known else PRACTICE
 
-    def _started(self, name: str, agent: Agent, wish: Wish, listen: Listener) -> None:
-        """Write the file, deploy what it says, and take the file back where that fails."""
+    def _started(self, name: str, agent: Agent, before: "_Before", listen: Listener) -> None:
+        """Write the file, deploy what it says, and take the file back where that fails.
+
+        Raises:
+            ActionFailed: likewise; where it stood over another state the agent is stopped, and where that is is told.
+        """
         load.save_agent(self.folder, name, agent)
         try:
-            part = Wish(machines={agent.machine: wish.machines[agent.machine]}, agents={name: agent})
-            self.apply(self.made(self.plan(part), listen), listen)
+            part = Wish(machines={agent.machine: before.wish.machines[agent.machine]}, agents={name: agent})
+            self.apply(self._planned_anew(name, part), listen)
             self.start(name, listen)
+        except Unreachable:
+            raise
         except ClawrackError as error:
-            if not isinstance(error, Unreachable):
-                self._as_before(name, wish)
+            self._as_before(name, before.wish)
+            self._halted(name, agent.machine)
+            if before.kept:
+                told = {"agent": name, "machine": agent.machine, "path": before.kept}
+                reason, kept = error.part("what"), before.kept.rpartition("/")[2]
+                raise ActionFailed(
+                    "backup.not_ready", where=f"{agent.machine}/{name}", reason=reason, kept=kept, **told
+                ) from error
             raise
         if agent.model != PRACTICE:
             with held(self.port(agent.machine), self.hands.holder) as site:
                 meter.assign(site, name, agent.model)
 
+    def _planned_anew(self, name: str, part: Wish) -> Plan:
+        """Return the plan for an agent whose state was just replaced: the release of that state, on trial.
+
+        It was stopped for it, and what failed or was meant before was with another state: neither holds it back.
+        """
+        seen, troubles = self.seen(part, images=True)
+        machines = {at: one and as_if_new(name, one) for at, one in seen.machines.items()}
+        return decide(part, Seen(machines=machines), self.knows, troubles, again=True).plan
+
+    def _halted(self, name: str, machine: str) -> None:
+        """Stop an agent that did not become ready with its state: another release would run on that."""
+        with held(self.port(machine), self.hands.holder) as site:
+            if dict(site.guard.look()).get(f"agent.{name}.release"):
+                site.guard.stop(site.lease, name)
+
     def _as_before(self, name: str, wish: Wish) -> None:
-        if name in wish.agents:
-            load.save_agent(self.folder, name, wish.agents[name])
+        if name in wish.everyone:
+            load.save_agent(self.folder, name, wish.everyone[name])
         else:
             load.forget_agent(self.folder, name)
 
@@ -243,24 +257,11 @@ class Restoring(Backups):
 
 
 @dataclass(frozen=True)
-class _Sight:
-    """What was wished and seen when the restore began."""
+class _Before:
+    """What was before: the fleet as its files said, and where on its machine the agent's state is kept, or empty."""
 
     wish: Wish
-    seen: Seen
-    troubles: dict[str, ClawrackError]
-
-    def selves(self, agent: str) -> dict[str, SeenAgent]:
-        """Return every machine where an agent of this name is, and what it is there."""
-        there = {name: one.agents.get(agent) for name, one in self.seen.machines.items() if one}
-        return {name: one for name, one in there.items() if one and (one.release or one.trial or one.container)}
-
-    def silent(self, told: Manifest) -> dict[str, ClawrackError]:
-        """Return the machines that may run the agent and do not answer: where it was, and where its file says it is."""
-        wished = self.wish.agents.get(told.agent)
-        may = {wished.machine} if wished else set[str]()
-        may |= {name for name, one in self.wish.machines.items() if told.machine_id and one.id == told.machine_id}
-        return {name: self.troubles[name] for name in sorted(may) if name in self.troubles}
+    kept: str
 
 
 @dataclass(frozen=True)
@@ -277,13 +278,6 @@ class _Again:
         with self.found.open() as source:
             unseal(source, opened.feed, self.keys, self.found.name)
         opened.end()
-
-
-def _machine_of(told: Manifest) -> Machine | None:
-    try:
-        return msgspec.convert(told.place | {"id": told.machine_id}, Machine) if told.place else None
-    except (msgspec.ValidationError, TypeError):
-        return None
 
 
 def _secrets(content: bytes, where: str) -> dict[str, str]:
