@@ -99,6 +99,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
         recipient: the public half of the recovery key that opens it.
         down_ms: for how long the agent was stopped for it.
         checked: when it was last read to its end (RFC 3339), or empty.
+
+    Without ``sha256`` this controller did not make it (or lost its note of that): it was found where it rests.
     """
 
     version: int = NOTE_FORMAT
@@ -190,6 +192,10 @@ def note_of(content: bytes, where: str) -> Note:
     """
     formats.check("backup-note", formats.in_json(content, "version"), where)
     try:
-        return msgspec.json.decode(content, type=Note)
-    except msgspec.MsgspecError as error:
+        found = msgspec.json.decode(content, type=Note)
+        parse_id(found.id, where)
+    except (msgspec.MsgspecError, BadInput) as error:
         raise StateDamaged("backup.note_damaged", where=where, file=where) from error
+    if not _time(found.created, "%Y-%m-%dT%H:%M:%SZ"):
+        raise StateDamaged("backup.note_damaged", where=where, file=where)
+    return found

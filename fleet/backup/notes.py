@@ -4,6 +4,7 @@ It is memory: lost, or on another controller, the backups are still there and na
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from fleet.base.errors import BadInput, StateDamaged
 from fleet.vault import whole
 
 _NOTE = ".note"
+_AHEAD = timedelta(days=1)  # that the clock of another controller may be
 
 
 class Notes:
@@ -55,13 +57,16 @@ class Notes:
     def rebuild(self, shelves: Iterable[Shelf]) -> list[Note]:
         """Make the notes that are lacking, or damaged, anew from what rests on the shelves; damaged ones are put aside.
 
-        They know less: what a backup's name and size tell. Checking one with the recovery key fills in the rest.
+        They know less: what a backup's name and size tell, which is the word of where it rests. Checking one with the
+        recovery key fills in the rest; until then `policy` does not count it. A name that tells of a time that is yet
+        to come is passed over.
         """
         made: list[Note] = []
+        latest = f"{datetime.now(UTC) + _AHEAD:%Y-%m-%dT%H:%M:%SZ}"
         for shelf in shelves:
             for backup, size in shelf.sizes().items():
-                if self._lacking(backup):
-                    agent, created = parse_id(backup)
+                agent, created = parse_id(backup)
+                if created <= latest and self._lacking(self._path(backup)):
                     made.append(
                         Note(
                             id=backup, agent=agent, machine="", created=created, where=shelf.where, place=shelf.place,
@@ -72,8 +77,7 @@ class Notes:
         self._put_aside()
         return made
 
-    def _lacking(self, backup: str) -> bool:
-        path = self._path(backup)
+    def _lacking(self, path: Path) -> bool:
         if not path.exists():
             return True
         try:
@@ -86,7 +90,7 @@ class Notes:
     def _put_aside(self) -> None:
         """What is damaged and belongs to no backup that was found is not looked at again."""
         for path in self.folder.glob(f"*{_NOTE}"):
-            self._lacking(path.stem)
+            self._lacking(path)
 
     def _read(self, path: Path) -> Note:
         content = whole.read(path)

@@ -6,6 +6,7 @@ import io
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from fleet.backup.walk import StateRules, Walk
 from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, StateDamaged
 from fleet.base.secret import Secret
 from fleet.machine.hostkey import parse as parse_key
-from fleet.vault import age
+from fleet.vault import age, whole
 
 KEY = age.new_identity()
 RECIPIENT = age.recipient_of(KEY)
@@ -164,10 +165,10 @@ def made(state: bytes, given_: bundle.Parts | None = None) -> bytes:
     return out.getvalue()
 
 
-def opened(content: bytes, *keys: Secret) -> bundle.Opened:
+def opened(content: bytes, *keys: Secret, name: str = "it") -> bundle.Opened:
     from contextlib import nullcontext  # noqa: PLC0415
 
-    return check.check(lambda: nullcontext(io.BytesIO(content).read), keys or (KEY,), "it")
+    return check.check(lambda: nullcontext(io.BytesIO(content).read), keys or (KEY,), name)
 
 
 GOOD = archive(FOLDER, ("state/x", b"x" * 200_000, {}))
@@ -329,8 +330,9 @@ def test_a_full_folder_keeps_no_half_of_a_backup(tmp_path: Path) -> None:
 # --- notes, and which backups go --------------------------------------------------------------------------------------
 
 
-def note(created: str, agent: str = "pet") -> Note:
-    return Note(id=new_id(agent, created), agent=agent, machine="attic", created=created)
+def note(created: str, agent: str = "pet", **more: Any) -> Note:
+    told: dict[str, Any] = {"sha256": "0" * 64, **more}
+    return Note(id=new_id(agent, created), agent=agent, machine="attic", created=created, **told)
 
 
 def test_a_note_that_is_damaged_is_told_and_made_anew_from_what_rests_there(tmp_path: Path) -> None:
@@ -355,6 +357,60 @@ def _flipped(good: bytes) -> Iterator[bytes]:
         yield good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]
 
 
+class Liar(FolderShelf):
+    """A machine that says it holds what it likes."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(Path("/nowhere"), "machine")
+        self._names = names
+
+    def sizes(self) -> dict[str, int]:
+        return dict.fromkeys(self._names, 1)
+
+
+def test_what_a_machine_says_it_holds_pushes_no_backup_out_and_never_goes_itself(tmp_path: Path) -> None:
+    notes = Notes(tmp_path)
+    real = [note(f"2026-11-0{day}T00:00:00Z") for day in range(1, 8)]
+    for one in real:
+        notes.keep(one)
+    before = policy.surplus(notes.all(), policy.Keep())
+    invented = [f"pet_2026{month:02}{day:02}T000001Z_aaaaaa" for month in range(1, 12) for day in range(1, 21)]
+    notes.rebuild([Liar(invented)])
+    assert len(notes.all()) == len(real) + len(invented)
+    assert policy.surplus(notes.all(), policy.Keep()) == before
+    few = policy.Keep(last=1, daily=0, weekly=0, monthly=0)
+    assert policy.surplus(notes.all(), few) == [one for one in real if one != real[-1]]
+
+
+def test_a_backup_of_tomorrow_is_not_believed_to_be_there(tmp_path: Path) -> None:
+    ahead = f"{datetime.now(UTC) + timedelta(days=3):%Y%m%dT%H%M%SZ}"
+    notes = Notes(tmp_path)
+    assert notes.rebuild([Liar([f"pet_{ahead}_aaaaaa", "pet_99991231T235959Z_aaaaaa"])]) == []
+    soon = f"{datetime.now(UTC) + timedelta(hours=3):%Y%m%dT%H%M%SZ}"
+    assert len(notes.rebuild([Liar([f"pet_{soon}_aaaaaa"])])) == 1
+
+
+def test_a_note_of_a_time_that_never_was_is_damage_and_is_put_aside(tmp_path: Path) -> None:
+    notes, good = Notes(tmp_path), note("2026-11-21T20:00:00Z")
+    notes.keep(good)
+    for name, created in ((f"pet_{'9' * 8}T{'9' * 6}Z_abcdef", "9999-99-99T99:99:99Z"), (good.id[:-1] + "x", "soon")):
+        bad = msgspec.structs.replace(good, id=name, created=created)
+        whole.write(tmp_path / f"{name}.note", msgspec.json.encode(bad))
+        with pytest.raises(StateDamaged):
+            notes.all()
+        notes.rebuild([])
+        assert notes.all() == [good]
+
+
+def test_a_backup_under_the_name_of_another_is_not_that_one() -> None:
+    sealed = made(GOOD)
+    told = opened(sealed).manifest.id
+    assert opened(sealed, name=told).manifest.id == opened(sealed, name=f"{told}.age").manifest.id == told
+    with pytest.raises(StateDamaged) as caught:
+        opened(sealed, name="pet_20260101T000000Z_abcdef")
+    assert caught.value.key == "backup.other_name"
+
+
 def test_a_backups_name_tells_whose_and_of_when() -> None:
     assert parse_id(new_id("pet-2", "2026-11-21T20:00:00Z") + ".age") == ("pet-2", "2026-11-21T20:00:00Z")
     for bad in (
@@ -372,6 +428,16 @@ def test_a_backups_name_tells_whose_and_of_when() -> None:
 
 
 DAYS = [note(f"2026-{month:02}-{day:02}T08:00:00Z") for month in (9, 10, 11) for day in range(1, 29)]
+
+
+def test_backups_that_were_only_opened_here_take_no_place_of_those_that_were_made_here() -> None:
+    forged = [note(f"2026-11-{day:02}T09:00:00Z", sha256="", checked="2026-11-29T00:00:00Z") for day in range(1, 29)]
+    keep = policy.Keep(last=2, daily=3, weekly=2, monthly=3)
+    gone = policy.surplus([*DAYS, *forged], keep)
+    assert [one for one in gone if one.sha256] == policy.surplus(DAYS, keep)
+    assert policy.surplus(forged, keep)
+    left = [one for one in (*DAYS, *forged) if one not in gone]
+    assert policy.surplus(left, keep) == []
 
 
 def test_the_last_and_one_of_each_day_week_and_month_stay() -> None:
