@@ -90,9 +90,14 @@ def _tried(site: Site, order: Order) -> int:
     name, release = order.who.name, order.action.release
     known = _secrets(site, name, order.who.kind)
     site.guard.stage(site.lease, name, release, files_of(order, known))
-    gate = order.gate
-    said = site.guard.trial(site.lease, name, release, gate.within + gate.healthy + GRACE)
+    said = site.guard.trial(site.lease, name, release, patience(order.gate, order.who.kind))
     return int(said.get("wait", "0"))
+
+
+def patience(gate: Bounds, kind: Kind) -> int:
+    """Return the seconds after which a machine takes a trial back by itself: all that its controller may need."""
+    asks = kind.ask.timeout if gate.message != "none" else 0
+    return gate.within + gate.healthy + asks + GRACE
 
 
 def check_as_planned(guard: Guard, action: Deploy | Rollback) -> dict[str, str]:
