@@ -4,6 +4,7 @@ It is written before what it tells of is done, so that whoever comes after a con
 memory: the machines are the truth, and what a record says was begun is looked at there first.
 """
 
+import shlex
 import shutil
 import time
 from collections.abc import Generator
@@ -15,7 +16,7 @@ import msgspec
 
 from fleet.base import formats, places
 from fleet.base.disk import append, locked, replace
-from fleet.base.errors import BadInput, StateDamaged
+from fleet.base.errors import BadInput, Refused, StateDamaged
 from fleet.model import Agent
 from fleet.plan import Plan
 from fleet.policy import Policy
@@ -110,18 +111,42 @@ def home() -> Path:
 
 
 def begin(head: Head) -> Record:
-    """Begin a record; the oldest of those that are over go.
+    """Begin a record where none is open; the oldest of those that are over go.
 
     Raises:
         ActionFailed: the disk is full.
+        Refused: a rollout is open, or another clawrack begins one at this moment.
     """
-    numbers = listed()
-    folder = home() / str(max(numbers, default=0) + 1)
-    replace(folder / "rollout.json", msgspec.json.encode(head))
-    for number in numbers[:-KEPT]:
-        if read(number).verdict:
+    with locked(home() / "lock"):
+        if record := unfinished():
+            raise still_open(record)
+        numbers = listed()
+        folder = _folder(max(numbers, default=0) + 1)
+        replace(folder / "rollout.json", msgspec.json.encode(head))
+        for number in numbers[:-KEPT]:
             shutil.rmtree(home() / str(number), ignore_errors=True)
     return Record(folder, head, [])
+
+
+def _folder(number: int) -> Path:
+    """Make the folder of a number that nobody has; a power cut may have left one without a plan."""
+    while True:
+        try:
+            (home() / str(number)).mkdir(mode=0o700)
+        except FileExistsError:
+            number += 1
+        else:
+            return home() / str(number)
+
+
+def still_open(record: Record) -> Refused:
+    """Return the error that tells that a rollout is not over."""
+    return Refused("rollout.open", where=f"rollout-{record.number}", **named(record))
+
+
+def named(record: Record) -> dict[str, Any]:
+    """Return what sentences call a rollout by."""
+    return {"number": record.number, "asked": shlex.join(record.head.asked)}
 
 
 def listed() -> list[int]:

@@ -1,5 +1,6 @@
 """A rollout's record is whole or told to be damaged; what a power cut tore is dropped; how it ended is told truly."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -86,15 +87,52 @@ def test_one_that_is_worked_on_is_not_worked_on_twice() -> None:
     assert caught.value.key == "disk.locked"
 
 
-def test_old_ones_go_and_an_open_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollout_record, "KEPT", 3)
-    begun()
-    for _ in range(5):
-        begun().add(Entry(what="ended", verdict="complete"))
-    assert rollout_record.listed() == [1, 3, 4, 5, 6]
-    assert (rollout_record.unfinished() or begun()).number == 1
+def test_old_ones_go() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollout_record, "KEPT", 3)
+        for _ in range(5):
+            begun().add(Entry(what="ended", verdict="complete"))
+    assert rollout_record.listed() == [2, 3, 4, 5]
+    assert rollout_record.unfinished() is None
     with pytest.raises(BadInput):
-        rollout_record.read(2)
+        rollout_record.read(1)
+
+
+def test_beside_an_open_one_none_is_begun() -> None:
+    record = begun()
+    with pytest.raises(Refused) as caught:
+        begun(("apply",))
+    assert (caught.value.key, rollout_record.listed()) == ("rollout.open", [1])
+    record.add(Entry(what="ended", verdict="complete"))
+    assert begun().number == 2
+
+
+def test_of_many_that_begin_at_once_one_does_and_its_plan_is_its_own() -> None:
+    told: list[Record | Refused] = []
+    ready = threading.Barrier(8)
+
+    def begin(name: str) -> None:
+        ready.wait()
+        try:
+            told.append(begun((name,)))
+        except Refused as error:
+            told.append(error)
+
+    threads = [threading.Thread(target=begin, args=(str(n),)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    records = [one for one in told if isinstance(one, Record)]
+    assert len(records) == 1
+    assert rollout_record.read(1).head == records[0].head
+    assert {one.key for one in told if isinstance(one, Refused)} <= {"rollout.open", "disk.locked"}
+
+
+def test_a_folder_that_a_power_cut_left_without_a_plan_is_nobodys(state: Path) -> None:
+    (state / "1").mkdir(parents=True)
+    (state / "1" / "record.jsonl").write_bytes(b'{"what":"aborted"}\n')
+    assert begun().number == 2
 
 
 def test_how_it_ended_is_told_by_the_exit_code() -> None:
@@ -103,7 +141,9 @@ def test_how_it_ended_is_told_by_the_exit_code() -> None:
         return record
 
     failed, refused = error_of(ended(told(begun(), "done", "failed"))), error_of(ended(told(begun(), "failed", code=3)))
-    unknown = error_of(told(begun(), "done", "unknown", code=4))
+    record = told(begun(), "done", "unknown", code=4)
+    unknown = error_of(record)
+    ended(record)
     assert [type(error).__name__ for error in (failed, refused)] == ["ActionFailed", "Refused"]
     assert isinstance(unknown, Unreachable)
     record = told(begun(), "done", "done", "done")
