@@ -65,16 +65,25 @@ def origin(folder: Path, name: str, agent: Agent, field: str, *within: str | int
 
 
 def save_machine(folder: Path, name: str, machine: Machine) -> None:
-    """Write machines/NAME.yaml."""
-    _save(folder / "machines" / f"{name}.yaml", msgspec.to_builtins(machine))
+    """Write machines/NAME.yaml.
+
+    Raises:
+        BadInput: that is no name of a machine; it would be the path of another file.
+    """
+    _save(folder / "machines" / f"{machine_name(name)}.yaml", msgspec.to_builtins(machine))
 
 
 def save_agent(folder: Path, name: str, agent: Agent) -> None:
-    """Write agents/NAME.yaml: what differs from its group's values, and from the defaults."""
+    """Write agents/NAME.yaml: what differs from its group's values, and from the defaults.
+
+    Raises:
+        BadInput: that is no name of an agent; it would be the path of another file.
+    """
+    path = folder / "agents" / f"{agent_name(name)}.yaml"
     usual = {field.name: field.default for field in msgspec.structs.fields(Agent)}
     usual |= settings(folder).inherited(agent.group)
     values = {name: getattr(agent, name) for name in usual}
-    _save(folder / "agents" / f"{name}.yaml", {key: value for key, value in values.items() if value != usual[key]})
+    _save(path, {key: value for key, value in values.items() if value != usual[key]})
 
 
 def forget_machine(folder: Path, name: str, wish: Wish) -> None:

@@ -1,12 +1,14 @@
 """The fleet as its machines say it is: every machine asked at once, each in one round trip or two."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from fleet.base.clean import line, number
-from fleet.base.errors import ActionFailed, ClawrackError, Refused
+from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused
+from fleet.base.names import agent_name
 from fleet.base.words import say
 from fleet.drift import twice
 from fleet.machine import containers
@@ -25,6 +27,10 @@ _STATES: dict[str, State] = {
     "dead": "dead",
 }
 """The engine's word for a container's state, and ours."""
+
+
+_CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,127}")
+"""How Docker lets containers be called (daemon/names), up to a dot, which is where our guard's keys part."""
 
 
 def observe(ports: dict[str, Callable[[], Port]], *, images: bool = False) -> tuple[Seen, dict[str, ClawrackError]]:
@@ -57,12 +63,15 @@ def look(port: Port, *, images: bool = False) -> SeenMachine:
 
 
 def read(pairs: Iterable[tuple[str, str]]) -> SeenMachine:
-    """Return what a guard's ``look`` says."""
+    """Return what a guard's ``look`` says; what is called as no agent and no container can be is left out.
+
+    An agent's name becomes the name of its file here, so a machine could lead to any other.
+    """
     told, rows = dict[str, str](), dict[str, list[str]]()
     for key, value in pairs:
         told[key] = value
         rows.setdefault(key, []).append(value)
-    names = sorted({key.split(".")[1] for key in told if key.startswith("agent.")})
+    names = [name for name in _named("agent", told) if _can_be_agent(name)]
     return SeenMachine(
         id=told.get("id", ""),
         agents={name: _agent(name, told, rows) for name in names},
@@ -74,9 +83,21 @@ def read(pairs: Iterable[tuple[str, str]]) -> SeenMachine:
         free=number(told.get("disk_free", "")) or 0,
         memory=number(told.get("memory", "")) or 0,
         others=tuple(sorted(row.partition(" ")[0] for row in rows.get("other", ()))),
-        unnamed=tuple(sorted({key.split(".")[1] for key in told if key.startswith("stray.")})),
+        unnamed=tuple(name for name in _named("stray", told) if _CONTAINER.fullmatch(name)),
         firewall=told.get("firewall") == "ok",
     )
+
+
+def _named(what: str, told: Mapping[str, str]) -> list[str]:
+    return sorted({key.split(".")[1] for key in told if key.startswith(f"{what}.")})
+
+
+def _can_be_agent(name: str) -> bool:
+    try:
+        agent_name(name)
+    except BadInput:
+        return False
+    return True
 
 
 def _agent(name: str, told: Mapping[str, str], rows: Mapping[str, list[str]]) -> SeenAgent:

@@ -3,6 +3,9 @@
 What an agent's file says is found in its container's labels and image. The port of its page is in its configuration
 alone, so it is found by proof: the one with which the configuration that we would write makes the very release that
 runs. Where none does, because the kind has changed since, the plan says what would.
+
+What a machine says is about itself alone: where an image came from is kept only where the kind's own recipe leads
+there (`fleet.images.trusted`), for the file is what images are pulled by.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,14 +1,19 @@
 """A fleet whose files were lost, written again from what its machines say."""
 
-import msgspec
+from typing import Any
+
+from msgspec.structs import replace
 
 from fleet import load, rebuild
 from fleet.api.looks import Looks
+from fleet.base.errors import BadInput, Refused
 from fleet.base.event import Event, Listener, ignore
-from fleet.kinds import home_of, homes, kind
+from fleet.kinds import METER, home_of, homes, kind
 from fleet.model import Agent, Machine, SeenMachine, Target
-from fleet.rebuild import Rebuilt
+from fleet.rebuild import Found, Rebuilt
 from fleet.render import configs, target
+from fleet.resolve import meter_version
+from fleet.versions import well_formed
 
 
 class Rebuilding(Looks):
@@ -25,7 +30,7 @@ class Rebuilding(Looks):
         """
         wish = self.wish()
         asked = {name: self._machine(name, wish) for name in names or sorted(wish.machines)}
-        seen, troubles = self.seen(msgspec.structs.replace(wish, machines=asked, agents={}))
+        seen, troubles = self.seen(replace(wish, machines=asked, agents={}))
         made: list[Rebuilt] = []
         for name, machine in asked.items():
             there = seen.machines[name]
@@ -37,10 +42,10 @@ class Rebuilding(Looks):
         return made
 
     def _rebuild_machine(self, name: str, machine: Machine, there: SeenMachine) -> None:
-        told = rebuild.meter_of(self.open(name, machine), there)
+        told = _believed_meter(rebuild.meter_of(self.open(name, machine), there))
         fresh = {key: value for key, value in told.items() if value and not getattr(machine, key)}
         if fresh:
-            load.save_machine(self.folder, name, msgspec.structs.replace(machine, **fresh))
+            load.save_machine(self.folder, name, replace(machine, **fresh))
 
     def _rebuild_agents(
         self, name: str, machine: Machine, there: SeenMachine, known: set[str], listen: Listener
@@ -51,7 +56,8 @@ class Rebuilding(Looks):
             if seen.kind not in homes() or not seen.release:
                 listen(Event(kind="note", subject=f"{name}/{lost}", step="rebuild.left", params={"kind": seen.kind}))
                 continue
-            found = rebuild.agent(seen, name, rebuild.asked(port, lost), _rendered)
+            told = _believed(seen.kind, rebuild.asked(port, lost))
+            found = rebuild.agent(replace(seen, image=_id(seen.image)), name, told, _rendered)
             load.save_agent(self.folder, lost, found)
             same = _rendered(lost, found).release == seen.release
             made.append(Rebuilt(agent=lost, machine=name, kind=seen.kind, version=found.version, same=same))
@@ -60,3 +66,30 @@ class Rebuilding(Looks):
 
 def _rendered(name: str, agent: Agent) -> Target:
     return target(name, agent, kind(agent.kind), configs(home_of(agent.kind)))
+
+
+def _believed(of: str, told: Found) -> Found:
+    """Return what is kept of what a machine tells of an image: a version that can be one, and where a recipe leads."""
+    version = told.version if well_formed(told.version) else ""
+    return Found(version=version, ref=_ref(of, version, told.ref))
+
+
+def _believed_meter(told: dict[str, Any]) -> dict[str, Any]:
+    ref = str(told["meter_ref"])
+    return {**told, "meter": _id(told["meter"]), "meter_ref": _ref(METER, meter_version(ref), ref)}
+
+
+def _ref(of: str, version: str, ref: str) -> str:
+    from fleet.images.recipe import recipe_of  # noqa: PLC0415 - takes long to import, and is rarely needed
+    from fleet.images.trusted import trusted_ref  # noqa: PLC0415 - likewise
+
+    try:
+        return trusted_ref(ref, recipe_of(of, version)) if version else ""
+    except (BadInput, Refused):  # it is a version that the kind does not have any more
+        return ""
+
+
+def _id(image: str) -> str:
+    from fleet.images.trusted import trusted_id  # noqa: PLC0415 - see above
+
+    return trusted_id(image)

@@ -23,6 +23,17 @@ def test_what_the_guard_says_becomes_a_machine_with_its_agents() -> None:
     assert "a person is needed" in ada.reason
 
 
+@pytest.mark.parametrize("name", ["/tmp/victim", "../fleet", "a/b", "Ada", "a b", "-", "meter", "a" * 41, ""])
+def test_a_name_that_no_agent_can_have_is_none_of_an_agent(name: str) -> None:
+    said = f"agent.{name}.release=r1\nagent.ada.release=r1\nagent.{name}=x\n"
+    assert list(read(pairs(said.encode())).agents) == ["ada"]
+
+
+def test_a_stray_is_called_as_containers_are() -> None:
+    said = b"stray.clawrack-old_One.state=running\nstray./tmp/victim.state=running\nstray..state=running\n"
+    assert read(pairs(said)).unnamed == ("clawrack-old_One",)
+
+
 SAID = re.compile(r"^(?:[^#]*[;{|&]|\s*)\s*(?:fail|refuse|try|give_up|note_reason) ([a-z][a-z-]+)\b", re.MULTILINE)
 NO_REASONS = {"not-installed", "running", "watched"}  # told otherwise; and two words of other commands
 
