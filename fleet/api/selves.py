@@ -8,10 +8,7 @@ import msgspec
 from fleet import tombs
 from fleet.backup.form import Manifest
 from fleet.base.errors import ClawrackError, Refused, Unreachable
-from fleet.kinds import recipe_file
 from fleet.model import Machine, Seen, SeenAgent, SeenMachine, Wish
-
-_OURS = "clawrack/"
 
 
 @dataclass(frozen=True)
@@ -126,14 +123,13 @@ def image_of(told: Manifest) -> tuple[str, str]:
 
     Whoever knows the recovery key's public half can write a backup. So the image is ours, which is taken by its name
     and proven by its id, or of a repository that the kind's own recipe names.
+
+    Raises:
+        BadInput: there is no such kind, or that is no version.
+        Refused: the version is below the kind's floor.
     """
-    repository, pinned, _ = told.ref.partition("@")
-    ours = not pinned and told.ref.startswith(f"{_OURS}{told.kind}:")
-    return (told.image, told.ref) if ours or (pinned and repository in _repositories(told)) else ("", "")
+    from fleet.images.recipe import recipe_of  # noqa: PLC0415 - takes long to import
+    from fleet.images.trusted import trusted_ref  # noqa: PLC0415 - likewise
 
-
-def _repositories(told: Manifest) -> set[str]:
-    from fleet.images.recipe import load  # noqa: PLC0415 - takes long to import
-    from fleet.images.registry import split  # noqa: PLC0415 - likewise
-
-    return {split(ref)[0] for ref in load(recipe_file(told.kind)).registry}
+    good = trusted_ref(told.ref, recipe_of(told.kind, told.kind_version))
+    return (told.image, good) if good else ("", "")

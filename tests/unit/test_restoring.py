@@ -13,7 +13,7 @@ from fleet.tombs import Tomb
 
 TOLD = Manifest(
     id="helper_20261121T220000Z_abcdef", agent="helper", machine="attic", machine_id="aaaa", created="2026",
-    kind="openclaw", kind_version="2026.9.6", image="sha256:" + "5" * 64, ref="clawrack/openclaw:2026.9.6-abc",
+    kind="openclaw", kind_version="2026.9.6", image="sha256:" + "5" * 64, ref="clawrack/openclaw:2026.9.6-42ac42ae05f0",
     release="r", state=State(bytes=1, sha256="0" * 64, at=0),
 )  # fmt: skip
 ATTIC = Machine(address="10.0.0.1", id="aaaa")
@@ -82,7 +82,7 @@ def test_a_tombstone_speaks_for_the_agents_on_it_alone() -> None:
 @pytest.mark.parametrize(
     ("ref", "good"),
     [
-        ("clawrack/openclaw:2026.9.6-abc", True),
+        ("clawrack/openclaw:2026.9.6-42ac42ae05f0", True),
         ("ghcr.io/openclaw/openclaw@sha256:" + "1" * 64, True),
         ("evil.example/openclaw@sha256:" + "1" * 64, False),
         ("clawrack/openclaw:x@sha256:" + "1" * 64, False),
