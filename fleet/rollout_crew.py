@@ -4,10 +4,11 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 from fleet.apply import Hands
+from fleet.base.errors import Refused
 from fleet.model import Agent, Machine
 
 
@@ -17,15 +18,38 @@ class Papers:
 
     Attributes:
         read: returns the text of agents/NAME.yaml, None where there is none.
-        write: writes it from an agent.
-        put_back: writes a text there, or takes the file away where it is None.
+        save: writes it from an agent.
+        restore: writes a text there, or takes the file away where it is None.
         machine: writes machines/NAME.yaml.
+        known: the texts of each agent's file that are as the plan saw the agent, or as the rollout wrote it. Any other
+            is a person's, written since, and is left as it is.
     """
 
     read: Callable[[str], str | None]
-    write: Callable[[str, Agent], None]
-    put_back: Callable[[str, str | None], None]
+    save: Callable[[str, Agent], None]
+    restore: Callable[[str, str | None], None]
     machine: Callable[[str, Machine], None]
+    known: dict[str, set[str | None]] = field(default_factory=dict[str, set[str | None]])
+
+    def edited(self, name: str) -> bool:
+        """Tell whether somebody changed the agent's file since the plan saw it."""
+        return self.read(name) not in self.known.get(name, ())
+
+    def write(self, name: str, agent: Agent) -> None:
+        """Write agents/NAME.yaml from an agent.
+
+        Raises:
+            Refused: somebody changed it since the plan saw it.
+        """
+        if self.edited(name):
+            raise Refused("rollout.edited", where=f"agents/{name}.yaml", agent=name)
+        self.save(name, agent)
+        self.known[name].add(self.read(name))
+
+    def put_back(self, name: str, text: str | None) -> None:
+        """Write a text there that was there before, or take the file away; what somebody wrote since stays."""
+        if not self.edited(name):
+            self.restore(name, text)
 
 
 @dataclass(frozen=True)

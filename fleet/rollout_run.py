@@ -19,6 +19,7 @@ from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
 from fleet.base.event import Event, Kind, Listener
 from fleet.deploy import Bounds
 from fleet.machine.guard import Guard
+from fleet.model import Agent
 from fleet.rollout import Entry, Order, Unit, Verdict, What, agent_of, nexts, states
 from fleet.rollout_crew import Crew, interrupts
 from fleet.rollout_record import Record
@@ -161,11 +162,17 @@ class Run:
     def _act(self, unit: Unit, action: AnyAction) -> None:
         hands, planned = self.crew.hands, self.record.head.plan
         if isinstance(action, (Deploy, Rollback)) and action.agent in planned.agents:
-            self.crew.papers.write(action.agent, planned.agents[action.agent])
+            self._wish(action, planned.agents[action.agent])
         if isinstance(action, PlaceMeter) and action.machine in planned.machines:
             self.crew.papers.machine(action.machine, planned.machines[action.machine])
         with held(hands.port(action.machine), hands.holder) as site, hands.journal.action(action):
             perform(action, site, hands, self._teller(unit), self._bounds(unit))
+
+    def _wish(self, action: Deploy | Rollback, agent: Agent) -> None:
+        """Write the agent's file; where a trial is under way already, what somebody wrote meanwhile waits for it."""
+        papers = self.crew.papers
+        if not (isinstance(action, Deploy) and action.resumes and papers.edited(action.agent)):
+            papers.write(action.agent, agent)
 
     def _bounds(self, unit: Unit) -> Bounds:
         policy = self.order.policy

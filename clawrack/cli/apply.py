@@ -28,5 +28,6 @@ def apply(  # noqa: PLR0913 - it is told from many sides what, and how a yes is 
     fleet, chosen = open_fleet(), selectors or []
     reviewed = plan_file.load(plan).hash if plan else hash_
     asking = Asking(yes=yes or bool(reviewed), touch=touch, as_json=json)
-    asked = ("apply", *chosen, *(("--again",) if again else ()))
+    only = ("--hash", reviewed) if reviewed else ()  # a rollout of another plan is none that this command began
+    asked = ("apply", *chosen, *(("--again",) if again else ()), *only)
     carry(fleet, asked, lambda: fleet.apply_plan(chosen, reviewed, again=again), asking, as_json=json)

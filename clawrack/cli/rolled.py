@@ -89,6 +89,7 @@ def carry(  # noqa: PLR0913 - what, how a yes is come by, and how it is told
     if begun:
         follow(fleet, lambda listen: fleet.resume(begun.number, listen), as_json=as_json)
         return
+    before = fleet.wish()
     todo = planned()
     _left_out(todo, as_json=as_json)
     if todo:
@@ -96,7 +97,7 @@ def carry(  # noqa: PLR0913 - what, how a yes is come by, and how it is told
         if not as_json:
             tell(many, here())
         asking.agreed(many)
-        follow(fleet, lambda listen: fleet.roll(todo, asked, listen, of=of), as_json=as_json)
+        follow(fleet, lambda listen: fleet.roll(todo, asked, listen, of=of, saw=before), as_json=as_json)
     elif as_json:
         show.as_json("rollout", None)
     else:

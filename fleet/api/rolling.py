@@ -1,6 +1,5 @@
 """Rollouts: plans carried out over the fleet, watched, taken up again, taken back."""
 
-import shlex
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -104,19 +103,30 @@ class Rolling(Doors):
         if record is None:
             return None
         if record.head.asked != tuple(asked):
-            raise Refused("rollout.open", where=f"rollout-{record.number}", **_named(record))
+            raise rollout_record.still_open(record)
         return view(record)
 
-    def roll(self, todo: Plan, asked: Sequence[str], listen: Listener = ignore, *, of: int = 0) -> RolloutView:
+    def roll(
+        self, todo: Plan, asked: Sequence[str], listen: Listener = ignore, *, of: int = 0, saw: Wish | None = None
+    ) -> RolloutView:
         """Carry a plan out as a rollout; `ending` of its number tells how its command ends.
+
+        Args:
+            todo: the plan.
+            asked: the words of the command.
+            listen: hears how it goes.
+            of: the number of the rollout that it takes back.
+            saw: the fleet's files as they were before it was planned; as they are now where None. What a person
+                changes after that is not written over.
 
         Raises:
             Refused: another rollout is open.
         """
+        wish = saw or self.wish()
         if record := rollout_record.unfinished():
-            raise Refused("rollout.open", where=f"rollout-{record.number}", **_named(record))
-        todo, wish = self.made(todo, listen), self.wish()
-        was = {name: wish.agents[name] for name in todo.agents if name in wish.agents}
+            raise rollout_record.still_open(record)
+        todo = self.made(todo, listen)
+        was = {name: wish.everyone[name] for name in todo.agents if name in wish.everyone}
         head = Head(
             asked=tuple(asked), at=time.time(), plan=todo, policy=wish.policy, fleet=len(wish.agents), was=was, of=of
         )  # fmt: skip
@@ -131,7 +141,7 @@ class Rolling(Doors):
         """
         record = _named_or_open(number)
         if record.verdict:
-            raise Refused("rollout.over", where=f"rollout-{record.number}", **_named(record))
+            raise Refused("rollout.over", where=f"rollout-{record.number}", **rollout_record.named(record))
         return self._carry(record, listen, again=True)
 
     def pause(self, number: int | None) -> RolloutView:
@@ -237,7 +247,7 @@ class Rolling(Doors):
             if again:
                 record.add(Entry(what="resumed"))
             self._as_planned(record)
-            run = Run(record, Crew(self._rolling_hands(record), self._papers()), listen)
+            run = Run(record, Crew(self._rolling_hands(record), self._papers(record)), listen)
             _tell(record, listen, "rollout.begun", "begun")
             verdict = run.go()
             self._end(record, verdict)
@@ -258,7 +268,8 @@ class Rolling(Doors):
         targets = self._rolling_hands(record).targets
         for action in record.head.plan.actions:
             if isinstance(action, Deploy) and targets[action.agent].release != action.release:
-                raise Refused("rollout.changed", where=action.subject, agent=action.agent, **_named(record))
+                told = rollout_record.named(record)
+                raise Refused("rollout.changed", where=action.subject, agent=action.agent, **told)
 
     def _rolling_hands(self, record: Record) -> Hands:
         wish = self.wish()
@@ -271,7 +282,7 @@ class Rolling(Doors):
 
         return replace(hands, port=port)
 
-    def _papers(self) -> Papers:
+    def _papers(self, record: Record) -> Papers:
         def path(name: str) -> Path:
             return self.folder / "agents" / f"{name}.yaml"
 
@@ -284,16 +295,20 @@ class Rolling(Doors):
             else:
                 write_file(path(name), text.encode())
 
+        planned, was = record.head.plan.agents, record.head.was
+        texts = {name: read(name) for name in planned}
+        now = self.wish().everyone  # read after the texts: what changes in between is another text later
         return Papers(
             read,
             lambda name, agent: load.save_agent(self.folder, name, agent),
             put_back,
             lambda name, machine: load.save_machine(self.folder, name, machine),
+            {name: {texts[name]} for name in planned if now.get(name) in (was.get(name), planned[name])},
         )
 
     def _take_back_trials(self, record: Record, listen: Listener) -> None:
         """Take back what a controller that died left on trial; what was committed stays, and so does its file."""
-        Run(record, Crew(self._rolling_hands(record), self._papers()), listen).take_back()
+        Run(record, Crew(self._rolling_hands(record), self._papers(record)), listen).take_back()
 
 
 _KINDS: dict[Verdict, Kind] = {"complete": "done", "stopped": "failed", "paused": "note", "aborted": "note"}
@@ -305,16 +320,12 @@ def _tell(record: Record, listen: Listener, step: str, kind: Kind) -> None:
     listen(Event(kind=kind, subject=f"rollout-{record.number}", step=step, params=params))
 
 
-def _named(record: Record) -> dict[str, object]:
-    return {"number": record.number, "asked": shlex.join(record.head.asked)}
-
-
 def _open(number: int | None) -> Record:
     record = rollout_record.read(number) if number else rollout_record.unfinished()
     if record is None:
         raise BadInput("rollout.none_open")
     if record.verdict:
-        raise Refused("rollout.over", where=f"rollout-{record.number}", **_named(record))
+        raise Refused("rollout.over", where=f"rollout-{record.number}", **rollout_record.named(record))
     return record
 
 
