@@ -15,7 +15,7 @@ from fleet.base.names import agent_name
 from fleet.base.yaml import place, read
 from fleet.base.yaml_wrong import KEY
 from fleet.groups import Group, Settings, member, number_of, numbered
-from fleet.policy import Policy
+from fleet.policy import Policy, PolicyWrong
 
 FORMAT = formats.FORMATS["fleet"]
 FLEET = "fleet.yaml"
@@ -48,7 +48,7 @@ def settings(folder: Path) -> FleetFile:
     """Return fleet.yaml, or the defaults where there is none.
 
     Raises:
-        BadInput: it is not as it should be.
+        BadInput: it is not as it should be, or its policy cannot be kept.
         Refused: it is of a newer format.
     """
     path = folder / FLEET
@@ -62,6 +62,10 @@ def settings(folder: Path) -> FleetFile:
     formats.check("fleet", formats.Said(found.version), str(path))
     if UNSET not in (found.kind, found.defaults.kind):
         raise BadInput("file.twice", where=place(path, "kind", KEY), field="kind")
+    try:
+        found.policy.check()
+    except PolicyWrong as wrong:
+        raise BadInput(wrong.key, where=place(path, "policy", *wrong.at), **wrong.params) from wrong
     return found
 
 
@@ -91,7 +95,7 @@ def _names(folder: Path, file: FleetFile, name: str) -> None:
         for number in (1, max(1, file.groups[name].count)):
             agent_name(member(names, number))
     except BadInput as error:
-        raise BadInput(error.key, where=where_named(folder, file, name), **error.params) from error
+        raise BadInput("fleet.group_member", where=where_named(folder, file, name), **error.params) from error
 
 
 def is_beyond(folder: Path, file: FleetFile, known: dict[str, str], name: str, group: str) -> bool:

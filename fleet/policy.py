@@ -3,12 +3,14 @@
 Times are texts such as ``10s``, ``5m`` or ``1h``; an amount of agents is a number, or a share such as ``5%``.
 """
 
+import itertools
 from typing import Annotated, Literal
 
 import msgspec
 
 from fleet.base.patterns import SHARE, TIME
 
+_TIMES = ("min_healthy_time", "healthy_deadline", "progress_deadline")  # each fits into the next
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 Duration = Annotated[str, msgspec.Meta(pattern=TIME)]
@@ -22,10 +24,28 @@ def seconds(text: str) -> int:
     return int(text[:-1]) * _SECONDS[text[-1]]
 
 
+def _many(told: int | str) -> int:
+    return told if isinstance(told, int) else int(told[:-1])
+
+
 def amount(told: int | str, of: int) -> int:
     """Return how many of ``of`` are meant: the number itself, or the share, rounded up, and never less than one."""
-    many = told if isinstance(told, int) else -(-int(told[:-1]) * of // 100)
+    many = told if isinstance(told, int) else -(-_many(told) * of // 100)
     return max(1, many)
+
+
+class PolicyWrong(Exception):
+    """A policy that no rollout can keep.
+
+    Args:
+        key: of the error's words.
+        at: the steps to the value, within the policy.
+        params: the values of the words' placeholders.
+    """
+
+    def __init__(self, key: str, *at: str | int, **params: object) -> None:
+        super().__init__(key)
+        self.key, self.at, self.params = key, at, params
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -57,6 +77,22 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ask_above: Share = "20%"
     keep_snapshots: Annotated[int, msgspec.Meta(ge=1, le=100)] = 2
     canary_message: Literal["none", "practice", "own"] = "practice"
+
+    def check(self) -> None:
+        """See that its values go together.
+
+        Raises:
+            PolicyWrong: waves that do not grow, a time that is longer than one that it has to fit into, no failures.
+        """
+        for number, (before, wave) in enumerate(itertools.pairwise(self.waves), 1):
+            if _many(wave) <= _many(before) and type(wave) is type(before):  # of 2 and 50% nobody knows which is more
+                raise PolicyWrong("policy.waves", "waves", number, wave=wave, before=before)
+        for short, long in itertools.pairwise(_TIMES):
+            least, most = getattr(self, short), getattr(self, long)
+            if seconds(least) > seconds(most):
+                raise PolicyWrong("policy.times", long, short=short, least=least, long=long, most=most)
+        if not _many(self.max_failures):
+            raise PolicyWrong("policy.failures", "max_failures", told=self.max_failures)
 
     @property
     def healthy_for(self) -> int:

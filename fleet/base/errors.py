@@ -19,6 +19,8 @@ from typing import ClassVar
 
 from fleet.base.words import find, placeholders, say
 
+_MARKS = tuple(".!?:;…。！？：；")  # noqa: RUF001 - with these a sentence may end
+
 
 class ClawrackError(Exception):
     """An error that is told to a person in one sentence, with the next command to type.
@@ -47,9 +49,11 @@ class ClawrackError(Exception):
         return say(key, **(lacking | {"where": self.where} | self.params))
 
     def __str__(self) -> str:
-        """Return what, where and why in one sentence."""
-        head = f"{self.where}: {self.part('what')}" if self.where else self.part("what")
-        return " ".join(part for part in (head, self.part("why")) if part)
+        """Return where, what and why in one line."""
+        what, why = self.part("what"), self.part("why")
+        joined = find("error.after_mark" if what.endswith(_MARKS) else "error.two") if what and why else None
+        said = joined.format(what=what, why=why) if joined else what or why
+        return f"{self.where}: {said}" if self.where else said
 
 
 class BadInput(ClawrackError):

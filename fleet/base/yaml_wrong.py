@@ -76,7 +76,9 @@ def shape(reason: str, value: Any, kind: Any, marks: Marks, where: str) -> BadIn
     lost = _FIELD.match(reason)
     if not lost:
         said = _said(reason.partition(" - at ")[0], _type_at(kind, path), _value_at(value, path))
-        return BadInput("file.wrong", where=spot(marks, path, where), field=_told(path) or where, reason=said)
+        if not path:
+            return BadInput("file.wrong_whole", where=spot(marks, path, where), reason=said)
+        return BadInput("file.wrong", where=spot(marks, path, where), field=_told(path), reason=said)
     field = lost["field"]
     if lost["how"] == "missing required":
         said = say("file.reason.lacks")
@@ -178,8 +180,14 @@ def _said(reason: str, info: msgspec.inspect.Type | None, value: object) -> str:
         return say(_SAID[found["pattern"]])
     known = [str(word) for one in _of(info) if isinstance(one, msgspec.inspect.LiteralType) for word in one.values]
     if known:
-        return say("file.reason.choice", known=", ".join(known), near=nearest(str(value), known))
+        return _choice(str(value), known)
     return reason
+
+
+def _choice(value: str, known: Sequence[str]) -> str:
+    told = functools.reduce(lambda one, other: say("list.more", one=one, other=other), known)
+    near = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
+    return say("file.reason.choice_near", known=told, near=near[0]) if near else say("file.reason.choice", known=told)
 
 
 def _named(kind: str) -> str:

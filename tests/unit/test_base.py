@@ -72,6 +72,14 @@ def test_an_error_is_told_even_where_a_value_is_missing() -> None:
     assert str(error).startswith("agents/x.yaml:1:1: ")
 
 
+@pytest.mark.parametrize(("language", "mark"), [("en", ". "), ("zh", "。")])
+def test_what_and_why_are_two_sentences(language: str, mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAWRACK_LANG", language)
+    monkeypatch.setattr("fleet.base.words._chosen", [])
+    error = BadInput("name.agent", name="x y")
+    assert str(error) == f"{error.part('what')}{mark}{error.part('why')}"
+
+
 def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file"
     replace(path, b"one")

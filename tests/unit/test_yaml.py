@@ -101,6 +101,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ("policy: {max_parallel: 0}", "f.yaml:1:24", "policy.max_parallel", "at least 1"),
         ("policy: {auto_revert: NO}", "f.yaml:1:23", "policy.auto_revert", "true or false has to stand here"),
         ("policy: {canary_message: practise}", "f.yaml:1:26", "policy.canary_message", "the nearest is practice"),
+        ("policy: {canary_message: zzz}", "f.yaml:1:26", "policy.canary_message", "one of none, own, practice"),
         ("groups:\n  a: {count: 1}\n  b:\n    count: x", "f.yaml:4:12", "groups.b.count", "a whole number"),
         ("groups:\n  a: {count: 1}\n  b: {}", "f.yaml:3:6", "groups.b.count", "missing"),
         ("groups: {a: {count: 1, tags: [ok, No]}}", "f.yaml:1:35", "groups.a.tags[2]", "a-z, 0-9 and hyphens"),
