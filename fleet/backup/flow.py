@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from fleet.machine.process import Session
 
 IDLE = 120.0  # seconds without a byte after which a machine counts as unreachable
+FLOOR = 1 << 14  # bytes per second, in the mean of a window: what is slower would never come to an end
+WINDOW = 600.0  # seconds of waiting
 _SAID = 1 << 16
 _STEP = 1.0
 _PACKET = 1 << 15
@@ -18,16 +20,33 @@ _END = 600.0  # seconds for what a command does once it has all its input
 
 
 class Idle:
-    """How long nothing has moved."""
+    """How long nothing has moved, and whether enough has: a byte now and then would hold us for ever."""
 
     def __init__(self, where: str, seconds: float = IDLE) -> None:
         self._where = where
         self._seconds = seconds
         self._since = time.monotonic()
+        self._waited = 0.0
+        self._moved = 0
 
-    def moved(self) -> None:
-        """Something has."""
+    def moved(self, count: int) -> None:
+        """So many bytes have."""
         self._since = time.monotonic()
+        self._moved += count
+
+    def wait(self, session: "Session") -> None:
+        """Wait a moment for a session; only such time counts, not what is done with what came.
+
+        Raises:
+            TimedOut: it has been too long, or too little has moved for too long.
+        """
+        if self._waited > WINDOW:
+            if self._moved < FLOOR * self._waited:
+                raise TimedOut("backup.too_slow", where=self._where, kib=f"{self._moved / self._waited / 1024:.1f}")
+            self._waited, self._moved = 0.0, 0
+        began = time.monotonic()
+        session.wait(self.left())
+        self._waited += time.monotonic() - began
 
     def left(self) -> float:
         """Return the seconds to wait for.
@@ -46,7 +65,7 @@ def pull(session: "Session", where: str, size: int) -> Iterator[bytes]:
 
     Raises:
         ActionFailed: there are more or fewer, or the command failed.
-        Unreachable: the machine is gone, or silent.
+        Unreachable: the machine is gone, silent, or slower than `FLOOR`.
     """
     came, idle = 0, Idle(where)
     session.end_input()
@@ -54,7 +73,7 @@ def pull(session: "Session", where: str, size: int) -> Iterator[bytes]:
         over = session.over()
         out, _ = session.take()
         if out:
-            idle.moved()
+            idle.moved(len(out))
             came += len(out)
             if came > size:
                 raise ActionFailed("backup.sent_more", where=where, bytes=size)
@@ -62,7 +81,7 @@ def pull(session: "Session", where: str, size: int) -> Iterator[bytes]:
         elif over:
             break
         else:
-            session.wait(idle.left())
+            idle.wait(session)
     if came != size or _code(session, where):
         raise ActionFailed("backup.sent_less", where=where, bytes=size, came=came)
 
@@ -101,10 +120,10 @@ class Push:
             taken = self._session.put(bytes(view[:_PACKET]))
             self._hear()
             if taken:
-                self._idle.moved()
+                self._idle.moved(taken)
                 view = view[taken:]
             else:
-                self._session.wait(self._idle.left())
+                self._idle.wait(self._session)
             if self.ended:
                 raise Stopped
 

@@ -15,12 +15,16 @@ from fleet.base.errors import Refused
 from fleet.base.words import say
 
 BLOCK = 512
+_POSIX = b"ustar\0"
+_SHOWN = 200  # letters of a name that is refused for its length
 _META = 1 << 16  # bytes of a long name or an extended header
+_NAME = 4096  # bytes of a name: no system opens a longer one
+_PARTS = 256  # folders on the way to a file
 _MOST_LINKS = 500_000
+_LINK_NAMES = 1 << 25  # bytes of all their names, which are held until the end
 Kind = Literal["file", "folder", "link", "hardlink", "pipe"]
 _KINDS: dict[bytes, Kind] = {
     tarfile.REGTYPE: "file",
-    tarfile.AREGTYPE: "file",
     tarfile.CONTTYPE: "file",
     tarfile.GNUTYPE_SPARSE: "file",
     tarfile.LNKTYPE: "hardlink",
@@ -119,6 +123,7 @@ class Walk:
             found = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except tarfile.HeaderError as error:
             raise unsafe("no_tar") from error
+        _one_meaning(found, block)
         if found.type in {tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}:
             self._extended(found)
         elif found.type in _KINDS:
@@ -143,13 +148,13 @@ class Walk:
     def _found(self, found: tarfile.TarInfo, block: bytes) -> None:
         told, self._pax = self._pax, {}
         kind = _KINDS[found.type]
-        size = int(told.get("size", found.size)) if kind == "file" else 0
-        if size < 0:
+        size = int(told.get("size", found.size))
+        if size < 0 or (size and kind != "file"):
             raise unsafe("type", found.name)
-        name = told.get("path", found.name)
-        entry = Entry(
-            name.rstrip("/") if kind == "folder" else name, kind, size, found.mode, told.get("linkpath", found.linkname)
-        )
+        name, target = told.get("path", found.name), told.get("linkpath", found.linkname)
+        _short(name)
+        _short(target)
+        entry = Entry(name.rstrip("/") if kind == "folder" else name, kind, size, found.mode, target)
         self._body, self._padding = size, -size % BLOCK
         if found.type == tarfile.GNUTYPE_SPARSE:
             self._begin_sparse(entry, block)
@@ -175,6 +180,28 @@ class Walk:
         if self._sparse:
             self._entry(self._sparse)
             self._sparse = None
+
+
+def _one_meaning(found: tarfile.TarInfo, block: bytes) -> None:
+    """See that every tar reads a header as we do.
+
+    GNU's format has other things where POSIX' has the first part of a name, and Python reads both as a name. A file of
+    the oldest format is a folder to some tars where its name ends with a slash, and which name that is differs. A file
+    with holes is GNU's alone.
+
+    Raises:
+        Refused: some tar would read it otherwise.
+    """
+    posix = block[257:263] == _POSIX
+    holes = found.type == tarfile.GNUTYPE_SPARSE
+    early = block[345:386] if holes else block[345:500]
+    if (not posix and any(early)) or (posix and holes) or block[156:157] == tarfile.AREGTYPE:
+        raise unsafe("no_tar", found.name)
+
+
+def _short(name: str) -> None:
+    if len(name) > _NAME or len(name.encode("utf-8", "surrogateescape")) > _NAME or name.count("/") > _PARTS:
+        raise unsafe("long_name", name[:_SHOWN])
 
 
 def _pax(content: bytes) -> dict[str, str]:
@@ -217,6 +244,7 @@ class StateRules:
         self.entries = 0
         self._most = most
         self._links: set[str] = set()
+        self._link_names = 0
 
     def __call__(self, entry: Entry) -> None:
         """Look at the next entry.
@@ -231,7 +259,8 @@ class StateRules:
             raise unsafe("name", entry.name)
         if entry.kind == "link":
             self._links.add(entry.name)
-            if len(self._links) > _MOST_LINKS:
+            self._link_names += len(entry.name.encode("utf-8", "surrogateescape"))
+            if len(self._links) > _MOST_LINKS or self._link_names > _LINK_NAMES:
                 raise unsafe("links", entry.name)
         if entry.kind == "file" and entry.mode & 0o6000:
             raise unsafe("setid", entry.name)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.backup import bundle, check, policy, seal
+from fleet.backup import bundle, check, flow, policy, seal
 from fleet.backup.flow import pull
 from fleet.backup.form import Manifest, Note, State, manifest_of, new_id, parse_id
 from fleet.backup.notes import Notes
 from fleet.backup.shelves import FolderShelf
-from fleet.backup.walk import StateRules, Walk
-from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, StateDamaged
+from fleet.backup.walk import Entry, StateRules, Walk
+from fleet.base.errors import ActionFailed, BadInput, ClawrackError, Refused, StateDamaged, TimedOut
 from fleet.base.secret import Secret
 from fleet.machine.hostkey import parse as parse_key
 from fleet.vault import age, whole
@@ -58,6 +59,15 @@ def link(name: str, to: str, kind: bytes = tarfile.SYMTYPE) -> Row:
     return (name, b"", {"type": kind, "linkname": to})
 
 
+def altered(content: bytes, at: int, to: bytes) -> bytes:
+    """The second entry's header, with other bytes in it and the sum that fits them."""
+    header = bytearray(content[512:1024])
+    header[at : at + len(to)] = to
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return content[:512] + bytes(header) + content[1024:]
+
+
 HOSTILE: dict[str, bytes] = {
     "above": archive(FOLDER, ("state/../../pwned", b"x", {})),
     "absolute": archive(FOLDER, ("/etc/pwned", b"x", {})),
@@ -79,6 +89,17 @@ HOSTILE: dict[str, bytes] = {
     "pax_odd": archive(FOLDER, ("state/x", b"x", {"pax_headers": {"GNU.sparse.name": "/etc/pwned"}}), form=PAX),
     "pax_size": archive(FOLDER, ("state/x", b"x", {"pax_headers": {"size": "-5"}}), form=PAX),
     "huge_name": archive(FOLDER, ("state/" + "a/" * 40000, b"x", {})),
+    "name_of_4097": archive(FOLDER, ("state/" + "a" * 4091, b"x", {})),
+    "name_of_4097_bytes": archive(FOLDER, ("state/" + "ä" * 2046, b"x", {})),
+    "target_of_4097": archive(FOLDER, link("state/x", "a" * 4097)),
+    "parts": archive(FOLDER, ("state/" + "a/" * 300 + "b", b"x", {})),
+    "gnu_prefix": altered(archive(FOLDER, ("state/x", b"x", {})), 345, b"state"),
+    "gnu_prefix_link": altered(archive(FOLDER, link("state/x", "/etc"), ("state/x/y", b"x", {})), 345, b"state"),
+    "old_prefix": altered(altered(archive(FOLDER, ("state/x", b"x", {})), 257, bytes(8)), 345, b"state"),
+    "old_folder": altered(archive(FOLDER, ("state/y/", archive(FOLDER)[:512], {})), 156, b"\0"),
+    "holes_of_posix": altered(archive(FOLDER, ("state/x", b"x", {"type": b"S"}), form=PAX), 483, b"00000000001"),
+    "link_with_bytes": altered(archive(FOLDER, link("state/x", "y")), 124, b"00000001000"),
+    "pax_link_with_bytes": archive(FOLDER, ("state/x", b"", {"type": b"2", "pax_headers": {"size": "512"}}), form=PAX),
     "cut": archive(FOLDER, ("state/x", b"x" * 4000, {}))[:3000],
     "more": archive(FOLDER) + archive(FOLDER),
     "noise": b"x" * 1024,
@@ -118,6 +139,20 @@ def test_a_file_of_holes_counts_with_all_that_it_says_it_is(tmp_path: Path) -> N
     assert judged(tar, most=1 << 32).room > 1 << 31
     with pytest.raises(Refused):
         judged(tar, most=1 << 30)
+
+
+def test_links_with_long_names_fill_no_memory() -> None:
+    rules, names = StateRules(1 << 62), (f"state/{number}" + "x" * 4000 for number in range(100_000))
+    with pytest.raises(Refused):
+        list(map(rules, (Entry(name, "link", 0, target="y") for name in names)))
+    assert rules.entries * 4000 < 1 << 26
+
+
+def test_two_thousand_names_with_as_many_folders_as_may_be_are_judged_at_once() -> None:
+    rules, began = StateRules(1 << 62), time.process_time()
+    for number in range(2_000):
+        rules(Entry(f"state/{number}/" + "abcdefghijklmno/" * 250 + "x", "file", 1))
+    assert time.process_time() - began < 10
 
 
 @settings(max_examples=150, deadline=None)
@@ -301,7 +336,7 @@ class Endless:
     def wait(self, seconds: float) -> None:
         del seconds
 
-    def code(self) -> int:
+    def code(self) -> int | None:
         return self._code
 
 
@@ -315,6 +350,55 @@ def test_a_machine_that_sends_more_or_less_than_it_said_is_ended() -> None:
         with pytest.raises(ActionFailed) as caught:
             list(pull(short, "attic", 5000))
         assert caught.value.key == "backup.sent_less"
+
+
+class Dripping(Endless):
+    """A machine that sends a byte a minute, on a clock of its own."""
+
+    def __init__(self, clock: list[float], pieces: Iterator[bytes], every: float) -> None:
+        super().__init__(pieces)
+        self._clock, self._every, self._next = clock, every, 0.0
+
+    def take(self) -> tuple[bytes, bytes]:
+        if self._clock[0] < self._next:
+            return b"", b""
+        self._next = self._clock[0] + self._every
+        return super().take()
+
+    def put(self, data: bytes) -> int:
+        return len(self.take()[0]) and len(data[:1])
+
+    def wait(self, seconds: float) -> None:
+        self._clock[0] += seconds
+
+    def code(self) -> int | None:
+        return None
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr(flow.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_machine_that_drips_is_ended_though_it_is_never_silent(clock: list[float]) -> None:
+    drips: Any = Dripping(clock, (b"x" for _ in iter(int, 1)), 60)
+    with pytest.raises(TimedOut) as caught:
+        list(pull(drips, "attic", 1 << 40))
+    assert caught.value.key == "backup.too_slow"
+    assert clock[0] < 1000 + 2 * flow.WINDOW
+    sips: Any = Dripping(clock, (b"x" for _ in iter(int, 1)), 60)
+    with pytest.raises(TimedOut) as caught:
+        flow.Push(sips, "attic")(bytes(1 << 20))
+    assert caught.value.key == "backup.too_slow"
+
+
+def test_a_slow_line_is_waited_for_as_long_as_it_takes(clock: list[float]) -> None:
+    slow: Any = Dripping(clock, (bytes(5 * flow.FLOOR) for _ in range(2000)), 4)
+    slow.code = lambda: 0
+    assert sum(map(len, pull(slow, "attic", 10_000 * flow.FLOOR))) == 10_000 * flow.FLOOR
+    assert clock[0] > 1000 + 10 * flow.WINDOW
 
 
 def test_a_full_folder_keeps_no_half_of_a_backup(tmp_path: Path) -> None:
