@@ -99,3 +99,13 @@ def test_what_a_person_wrote_while_an_agent_was_on_trial_is_not_put_back(folder:
     written = edit(folder)
     papers.put_back("ada", before)
     assert file(folder) == written
+
+
+@pytest.mark.parametrize(("text", "code", "key"), [('{"version":2}', 3, "plan.newer"), ("{}", 2, "plan.not_one")])
+def test_a_plan_of_a_newer_clawrack_and_what_is_none_are_refused(
+    text: str, code: int, key: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plan.json").write_text(text)
+    assert door.run(["apply", "--plan", str(tmp_path / "plan.json"), "--json"]) == code
+    assert key in capfd.readouterr().err
+    assert rollout_record.listed() == []
