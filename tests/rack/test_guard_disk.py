@@ -90,6 +90,31 @@ def test_an_agent_that_filled_the_disk_is_stopped_and_removed_and_the_room_we_ke
     assert int(bench.machine.sh(BALLAST).text) >= 8192
 
 
+NODES = "df -Pi /var/lib/clawrack | tail -n 1 | { read -r _ _ _ free _; echo $free; }"
+
+
+def use_up(bench: Bench, nth: int) -> None:
+    """Not one inode is left."""
+    folder = f"/var/lib/clawrack/filler.n{nth}"
+    bench.machine.sh(f"mkdir {folder} && cd {folder} && seq 200000 | xargs touch 2>/dev/null", check=False)
+    assert bench.machine.sh(NODES).text == "0"
+
+
+def test_an_agent_that_used_up_the_inodes_is_stopped_and_removed_and_somebody_gets_the_lease(bench: Bench) -> None:
+    bench.lease()
+    held = "find /var/lib/clawrack/ballast -path '*nodes*' -type f | wc -l"
+    assert bench.machine.sh(held).text == "512"
+    for nth, words in enumerate((("stop", "pet"), ("remove", "pet", "keep"))):
+        use_up(bench, nth)
+        token = bench.lease()
+        said = bench.guard(words[0], token, *words[1:])
+        assert said.code == 0, said
+    assert int(bench.machine.sh(held).text) < 512
+    bench.machine.sh("rm -rf /var/lib/clawrack/filler.* /var/lib/clawrack/kept")
+    bench.lease()
+    assert bench.machine.sh(held).text == "512"
+
+
 def test_on_a_full_disk_the_agent_runs_and_can_be_stopped_and_looked_at(bench: Bench) -> None:
     release = bench.look()["agent.pet.release"]
     fill(bench)

@@ -30,7 +30,10 @@ fail() { leave 5 "$@"; }
 # UNDO holds the command that takes a half-made change back when the verb fails with the guard alive.
 # (When the guard is killed, recover does the same at the next call.)
 on_exit() {
-    [ -z "$TIDY" ] || rm -rf "$TIDY"
+    if [ -n "$TIDY" ]; then
+        rm -rf "$TIDY"
+        rmdir "$DATA/coming" 2>/dev/null || :
+    fi
     if [ "$1" != 0 ] && [ -n "$UNDO" ]; then
         undo=$UNDO
         UNDO=
@@ -95,11 +98,12 @@ put_once() { cat "$put_from" >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1" &
 # --- room on a full disk ------------------------------------------------------------------------------------------
 # An agent may fill the disk; it must not get out of being stopped or removed by that, which begins with a mark on
 # the same disk. So we hold some room in files of our own, and let go of them one by one: an agent that still runs
-# takes what gets free.
+# takes what gets free. Of the file system's inodes, which run out on their own, we hold some in the same way.
 
 BALLAST_PARTS="1 2 3 4 5 6 7 8"
 BALLAST_BYTES=1048576 # each
 BALLAST_ROOM=131072   # KiB that must be free before we take our own again
+BALLAST_NODES=8192    # and inodes
 
 with_room() { # COMMAND…, tried again for as long as there is ballast to let go
     until "$@" 2>/dev/null; do
@@ -107,30 +111,65 @@ with_room() { # COMMAND…, tried again for as long as there is ballast to let g
     done
 }
 
-ballast_release() { # one part; not where there is room, for then it is not the disk's size that is wrong
-    [ "$(free_kib_of "$DATA")" -lt $BALLAST_ROOM ] || return 1
+# One part of what is short; not where there is room, for then it is not the disk's size that is wrong.
+ballast_release() {
+    ballast_gone=
+    has_kib || ballast_drop ''
+    has_nodes || ballast_drop nodes.
+    [ -n "$ballast_gone" ]
+}
+
+ballast_drop() { # PREFIX
     for part in $BALLAST_PARTS; do
-        if [ -e "$DATA/ballast/$part" ]; then
-            rm -f "$DATA/ballast/$part"
+        if [ -e "$DATA/ballast/$1$part" ]; then
+            rm -rf "$DATA/ballast/$1$part"
+            ballast_gone=1
             return 0
         fi
     done
-    return 1
+}
+
+has_kib() { [ "$(free_kib_of "$DATA")" -ge $BALLAST_ROOM ]; }
+
+has_nodes() { # where nobody counts them (btrfs, a `df` that knows no -i) they do not run out
+    set -- "$(df -Pi "$DATA" 2>/dev/null | while read -r _ nodes _ free _; do echo "$nodes $free"; done | tail -n 1)"
+    is_number "${1%% *}" 1 9999999999999999 && is_number "${1##* }" 0 9999999999999999 || return 0
+    [ "${1##* }" -ge $BALLAST_NODES ]
 }
 
 # Under the lock. Random bytes, for a file system that keeps zeroes or copies in no room at all.
 ballast_fill() {
     mkdir -p "$DATA/ballast" 2>/dev/null || return 0
     ballast_made=
+    ballast_nodes
     for part in $BALLAST_PARTS; do
         [ ! -e "$DATA/ballast/$part" ] || continue
-        [ "$(free_kib_of "$DATA")" -ge $BALLAST_ROOM ] || break
+        has_kib || break
         head -c $BALLAST_BYTES /dev/urandom >"$DATA/ballast/new" 2>/dev/null || break
         mv -f "$DATA/ballast/new" "$DATA/ballast/$part"
         ballast_made=1
     done
     rm -f "$DATA/ballast/new"
     [ -z "$ballast_made" ] || sync_tree "$DATA/ballast"
+}
+
+ballast_nodes() { # 64 empty files and their folder, eight times
+    for part in $BALLAST_PARTS; do
+        [ ! -e "$DATA/ballast/nodes.$part" ] || continue
+        has_nodes || return 0
+        ballast_new 2>/dev/null || break
+        mv "$DATA/ballast/new" "$DATA/ballast/nodes.$part"
+        ballast_made=1
+    done
+    rm -rf "$DATA/ballast/new"
+}
+
+ballast_new() {
+    rm -rf "$DATA/ballast/new"
+    mkdir "$DATA/ballast/new" || return 1
+    for one in $BALLAST_PARTS; do
+        for other in $BALLAST_PARTS; do touch "$DATA/ballast/new/$one$other" || return 1; done
+    done
 }
 
 # rewrite FILE COMMAND…: what the command prints takes the FILE's place by one rename; owner, mode and label stay. Where
