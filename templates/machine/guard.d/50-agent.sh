@@ -122,15 +122,30 @@ space_for_snapshot() { # [KIB]: and no less than that, which is to be unpacked i
     fail disk-full "the snapshot needs $need_kib KiB, $free_kib are free; earlier ones take ${kept_kib%%[!0-9]*}"
 }
 
+APPARENT_MOST=999999999999999 # bytes: what is said to be more, or is no number, counts as this
+
 apparent_kib() { # FOLDER: the sizes of its files, whatever they take on the disk
-    find "$1" -type f -exec ls -ln {} + 2>/dev/null | {
+    sizes_of "$1" | {
         bytes=0
-        while read -r _ _ _ _ size _; do
-            # A name with a newline may make a line of its own: it can only make its own agent's state look larger.
-            ! is_number "${size:-x}" 0 999999999999999 || bytes=$((bytes + size))
+        while read -r size; do
+            is_number "$size" 0 $APPARENT_MOST || size=$APPARENT_MOST
+            bytes=$((bytes + size))
+            [ $bytes -le $APPARENT_MOST ] || bytes=$APPARENT_MOST
         done
         printf '%s' $((bytes / 1024))
     }
+}
+
+# A line for each of its files. Where there is neither of the first two tools, a name with a newline makes lines of its
+# own: it can only make its own agent's state look larger.
+sizes_of() { # FOLDER
+    if find "$1" -prune -printf '' >/dev/null 2>&1; then
+        find "$1" -type f -printf '%s\n'
+    elif stat -c %s / >/dev/null 2>&1; then
+        find "$1" -type f -exec stat -c %s {} +
+    else
+        find "$1" -type f -exec ls -ln {} + | while read -r _ _ _ _ size _; do echo "$size"; done
+    fi 2>/dev/null
 }
 
 free_kib_of() {
@@ -268,8 +283,9 @@ revert_state() {
     mark_reverting
     failpoint revert-noted
     meter_key_revoke
-    keep_failure "$new"
+    failure_seen=$(failure_facts) || failure_seen= # as it was before we stopped it
     halt_box
+    (keep_failure "$new" "$failure_seen") || : # whatever goes wrong with what is only kept to be read
     failpoint revert-stopped
     remove_container "$CONT"
     failpoint revert-removed

@@ -233,14 +233,13 @@ recover_rollback() {
 FAILURE_BYTES=262144 # of what it wrote, and of the engine's inspection, each
 
 # The last words of the release that did not make it, for whoever looks for the cause.
-keep_failure() { # RELEASE
+keep_failure() { # RELEASE FACTS; a failure of its own keeps nobody from going back
     its=$(dk container inspect --format '{{index .Config.Labels "clawrack.release"}}' "$CONT" 2>/dev/null) || return 0
     [ "$its" = "$1" ] || return 0
     rm -rf "$DIR/failed/$1"
     failure_number=$(($(failure_last) + 1))
-    mkdir -p "$DIR/failed/$1"
-    echo "$failure_number" >"$DIR/failed/$1/number" || return 0 # a full disk keeps nobody from going back
-    failure_facts >"$DIR/failed/$1/facts" || :
+    mkdir -p "$DIR/failed/$1" && echo "$failure_number" >"$DIR/failed/$1/number" || return 0
+    printf '%s\n' "$2" >"$DIR/failed/$1/facts" || :
     dk logs --tail 2000 "$CONT" 2>&1 | tail -c $FAILURE_BYTES >"$DIR/failed/$1/log" || :
     dk container inspect "$CONT" 2>/dev/null | head -c $FAILURE_BYTES >"$DIR/failed/$1/inspect.json" || :
     [ ! -e "$DIR/reason" ] || cp "$DIR/reason" "$DIR/failed/$1/reason" || :

@@ -148,7 +148,7 @@ SETTLE_MOST=30 # seconds
 meter_back() { # the new one is not ready: the one before
     UNDO=
     enter meter
-    keep_failure "$new"
+    (keep_failure "$new" "$(failure_facts)") || :
     meter_before_usable || {
         drop "$DIR/replacing" # the new one is tried again and again by its supervisor
         return 0
