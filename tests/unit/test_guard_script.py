@@ -294,3 +294,142 @@ def test_a_long_answer_is_cut_and_a_plain_one_is_left_as_it_is(shell: list[str],
     plain = ' !"#$%&()*+,-./09:;<=>?@AZ[]^_`az{|}~'
     script = f"say a {quoted(plain)}; say b '{'x' * 700}'; say c ''"
     assert ask(shell, tmp_path, script) == f"a={plain}\nb={'x' * 600}\nc=\n"
+
+
+DF = """df() {{ case $1 in
+-Pi) printf 'Filesystem Inodes IUsed IFree IUse%% Mounted on\\nroot {total} 0 {nodes} 1%% /\\n' ;;
+*) printf 'Filesystem 1024-blocks Used Available Capacity Mounted on\\nroot 9 9 {kib} 1%% /\\n' ;;
+esac; }}
+"""
+
+
+def disk(kib: int, nodes: str, total: str = "76800") -> str:
+    """From here on the disk has so much room."""
+    return DF.format(kib=kib, nodes=nodes, total=total)
+
+
+def test_what_is_short_is_let_go_part_by_part_and_only_that(shell: list[str], tmp_path: Path) -> None:
+    show = "ls $DATA/ballast | wc -l; find $DATA/ballast -path '*nodes.*' | wc -l\n"
+    script = f"{disk(200000, '70000')}ballast_fill; {show}{disk(200000, '0')}"
+    script += f"ballast_release && ballast_release && {show}{disk(0, '70000')}ballast_release && {show}"
+    script += f"{disk(200000, '70000')}ballast_release || echo no; ballast_fill; {show}"
+    script += f"{disk(200000, '0')}with_room false || echo gone; {show}ballast_fill; {show}"
+    full, none = ["16", str(8 * 65)], ["8", "0"]
+    assert ask(shell, tmp_path, script).split() == [
+        *full, "14", str(6 * 65), "13", str(6 * 65), "no", *full, "gone", *none, *none,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("total", "free"), [("0", "0"), ("-", "-"), ("", "")])
+def test_a_file_system_that_counts_no_inodes_is_never_short_of_them(
+    shell: list[str], tmp_path: Path, total: str, free: str
+) -> None:
+    assert ask(shell, tmp_path, f"{disk(200000, free, total)}has_nodes && echo enough") == "enough\n"
+    assert ask(shell, tmp_path, "df() { return 1; }; has_nodes && echo enough") == "enough\n"
+
+
+SIZES = {
+    "printf": "",
+    "stat": 'find() { case "$*" in *-printf*) return 1 ;; esac; command find "$@"; }; ',
+    "ls": 'find() { case "$*" in *-printf*) return 1 ;; esac; command find "$@"; }; stat() { return 1; }; ',
+}
+
+
+@pytest.mark.parametrize("tools", SIZES)
+def test_names_that_look_like_sizes_do_not_hide_a_file_of_holes(shell: list[str], tmp_path: Path, tools: str) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    with (state / "sparse").open("wb") as file:
+        file.truncate(600 << 20)
+    (state / "0").write_bytes(b"x" * 4096)
+    weigh = f"{SIZES[tools]}apparent_kib {state}"
+    assert ask(shell, tmp_path, weigh) == str((600 << 10) + 4)
+    line = "\na b c d 999999999999999"
+    for number in range(950):
+        (state / (f"{number}" + line * 10)).touch()
+    assert int(ask(shell, tmp_path, weigh)) >= 600 << 10
+
+
+def test_a_size_beyond_all_numbers_counts_as_the_most(shell: list[str], tmp_path: Path) -> None:
+    for said in ("9223372036854775807", "99999999999999999999", "-1", "x"):
+        assert int(ask(shell, tmp_path, f"find() {{ echo {said}; }}; apparent_kib {tmp_path}")) > 1 << 39, said
+
+
+# Docker and the supervisor, as far as a way back asks them; `failed` is a file, so that no folder can be made in it.
+NOTHING_KEPT = """
+enter {box}; mkdir -p $DIR; echo x >$DIR/failed; set -e
+dk() {{ case "$*" in *clawrack.release*) echo new ;; esac; }}
+supervisor_stop() {{ echo stopped; }}
+supervisor_start() {{ echo started; }}
+is_running() {{ false; }}
+docker_up() {{ true; }}
+new=new old=old was=running snapshot=old touched=1
+"""
+
+
+def test_a_failure_that_cannot_be_noted_keeps_no_bad_release_running(shell: list[str], tmp_path: Path) -> None:
+    script = NOTHING_KEPT.format(box="pet")
+    script += "need_docker() { :; }; see_container() { STATE=absent; }; restore_snapshot() { echo restored; }\n"
+    assert ask(shell, tmp_path, f"{script}revert_state") == "stopped\nrestored\n"
+
+
+def test_a_failure_that_cannot_be_noted_brings_the_meter_before_back(shell: list[str], tmp_path: Path) -> None:
+    script = NOTHING_KEPT.format(box="meter")
+    script += "need_docker() { :; }; see_container() { STATE=absent; }; mkdir -p $DIR/releases/old\n"
+    script += "meter_prepare() { echo prepared $1; }; meter_swap() { echo swapped $1; }\n"
+    assert ask(shell, tmp_path, f"{script}meter_back") == "stopped\nprepared old\nswapped old\nreverted=new\n"
+
+
+LEASED = "echo 1 >$DATA/version; write_lease desk 7 100\n"
+
+
+def test_what_came_and_what_was_put_by_goes_when_its_lease_is_over(shell: list[str], tmp_path: Path) -> None:
+    for name, holder in (("held", "desk"), ("over", "lap"), ("old", "")):
+        copy = tmp_path / "agents" / name / "copy"
+        copy.mkdir(parents=True)
+        (copy / "release").write_text("r1\n")
+        if holder:
+            (copy / "holder").write_text(holder)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    made = (
+        f"mkdir -p $DATA/coming; cd $DATA/coming; mkdir 7.$$ 7.{dead.pid} 7.held 6.held 6.$$; touch state.tar a.part\n"
+    )
+    show = "(cd $DATA/agents; ls -d */copy); ls $DATA/coming | sed s/$$/PID/\n"
+    told = ask(shell, tmp_path, f"{LEASED}{made}drop_copies; coming_clean; {show}")
+    assert told.split() == ["held/copy", "7.PID", "7.held"]
+    over = "write_lease desk 7 0; drop_copies; coming_clean"
+    told = ask(shell, tmp_path, f"{over}; ls $DATA/agents/*; ls -d $DATA/coming || echo none")
+    assert told.split()[-1] == "none"
+    assert "copy" not in told.split()
+
+
+def test_two_states_that_come_at_once_have_a_folder_each(shell: list[str], tmp_path: Path) -> None:
+    script = f"{LEASED}coming_room 7 1; echo mine >$COMING/state.tar; mine=$COMING\n"
+    script += (
+        f"sh_other() {{ {' '.join(shell)} -c '. \"$0\"; coming_room 7 1; echo other >$COMING/state.tar' $DATA/all; }}\n"
+    )
+    head = f"DATA={tmp_path} RUN={tmp_path} LIB={tmp_path} DOCKER=true GUARD_VERSION=1 LC_ALL=C"
+    parts = "\n".join(f". {part}" for part in PARTS)
+    (tmp_path / "all").write_text(f"{head}\n{parts}\n")
+    assert ask(shell, tmp_path, f"{script}sh_other; cat $mine/state.tar; ls $DATA/coming | wc -l") == "mine\n1\n"
+
+
+def test_what_comes_is_looked_at_again_where_nobody_else_changes_anything(shell: list[str], tmp_path: Path) -> None:
+    script = f"{LEASED}coming_room 7 1; mkdir state; tar -cf $COMING/state.tar state\n"
+    script += "begin() { echo other >>$COMING/state.tar; }; enter pet; set -e\n"
+    told = ask(shell, tmp_path, f'cd {tmp_path}\n{script}bring_in 7 pet "$(sha256_of $COMING/state.tar)"')
+    assert "reason=bring-cut" in told
+    assert not (tmp_path / "agents" / "pet" / "state").exists()
+
+
+def test_a_whiteout_is_left_out_of_a_copy_and_stays_in_the_state(shell: list[str], tmp_path: Path) -> None:
+    state = tmp_path / "agents" / "pet" / "state"
+    (state / "deep").mkdir(parents=True)
+    (state / "deep" / "file").write_text("x")
+    subprocess.run(["mknod", str(state / "deep" / "gone\nfor ever"), "c", "0", "0"], check=True)
+    copy = "enter pet; set -e; mkdir $DIR/copy; copy_state; tar=$DIR/copy/state.tar\n"
+    copy += "state_names_ok $tar; tar -tf $tar; ls $DIR/copy"
+    told = ask(shell, tmp_path, copy).split()
+    assert sorted(told) == sorted(["state/", "state/deep/", "state/deep/file", "release", "state.tar"])
+    assert (state / "deep" / "gone\nfor ever").is_char_device()

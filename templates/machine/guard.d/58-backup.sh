@@ -2,7 +2,8 @@
 # An agent's state goes away as it is and comes back as it was. What is encrypted, for whom, and where it rests is the
 # controller's: what leaves here is plain, and goes through its SSH connection.
 #   agents/NAME/copy/   state.tar and the release that it belongs to, while they are fetched
-#   coming/             what is on its way in; nothing of it counts before all of it was looked at
+#   coming/TOKEN.PID/   what is on its way in, of one call and no other; nothing of it counts before all of it was looked at
+#   coming/TOKEN.held/  others' backups that came whole, until `held` says so too
 #   backups/ID          others' backups, encrypted, that rest here
 
 verb_weigh() { # NAME: what its state takes, and whether it runs; nothing is stopped for it
@@ -19,6 +20,7 @@ verb_copy() { # TOKEN NAME now|last: the state as it is (the agent stops for it)
     begin_settled "$1" "$2"
     rm -rf "$DIR/copy" "$DIR/snapshots/bring.tar" "$DIR/snapshots/bring.tar.sha256"
     TIDY=$DIR/copy
+    { mkdir "$DIR/copy" && field "$DATA/lease" holder >"$DIR/copy/holder"; } 2>/dev/null || fail disk "no room"
     "copy_$3"
     copy_tar=$DIR/copy/state.tar
     say release "$(first_line "$DIR/copy/release")"
@@ -58,11 +60,38 @@ copy_running() {
 }
 
 copy_state() {
-    mkdir -p "$DIR/copy"
     current >"$DIR/copy/release"
+    copy_of=$DIR
+    [ -z "$(find "$DIR/state" -type c 2>/dev/null | head -c 1)" ] || copy_aside
     # shellcheck disable=SC2046 # options, or none
-    try snapshot tar -C "$DIR" --numeric-owner $(tar_holes) $(tar_plain) -cf "$DIR/copy/state.tar" state
+    try snapshot tar -C "$copy_of" --numeric-owner $(tar_holes) $(tar_plain) -cf "$DIR/copy/state.tar" state
+    rm -rf "$DIR/copy/state"
 }
+
+copy_aside() { # the same files by other names, so that the agent's own folder stays as it is
+    cp -al "$DIR/state" "$DIR/copy/state"
+    drop_whiteouts "$DIR/copy/state"
+    copy_of=$DIR/copy
+}
+
+# A device that is none: anybody may make one, it holds nothing, and nobody takes it in.
+drop_whiteouts() { # FOLDER, a copy
+    # shellcheck disable=SC2016 # the other shell's own words
+    find "$1" -type c -exec sh -c 'for file; do [ "$(stat -c %t:%T "$file")" != 0:0 ] || rm -f "$file"; done' sh {} +
+}
+
+# For the tick: what was put by for somebody whose lease is over. It may have been taken anew, with another token.
+drop_copies() {
+    copy_holder=
+    [ "$(lease_left)" = 0 ] || copy_holder=$(field "$DATA/lease" holder)
+    for copied in "$DATA"/agents/*/copy; do
+        [ -d "$copied" ] || continue
+        copied_for=$(first_line "$copied/holder")
+        [ "${copied_for:-nobody }" = "$copy_holder" ] || rm -rf "$copied"
+    done
+}
+
+is_leased() { [ "$1" = "$(field "$DATA/lease" token)" ] && [ "$(lease_left)" -gt 0 ]; } # TOKEN
 
 tar_plain() { # one format, and no file that would run as somebody else
     case $(tar --version 2>&1 || :) in *GNU*) echo "--format=gnu --mode=u-s,g-s" ;; esac
@@ -77,7 +106,6 @@ copy_last() {
     done
     [ -n "$copy_from" ] || refuse no-snapshot "$BOX"
     [ "$(sha256_of "$copy_from")" = "$(first_line "$copy_from.sha256")" ] || fail snapshot-damaged "$copy_from"
-    mkdir -p "$DIR/copy"
     copy_of=${copy_from##*/}
     printf '%s\n' "${copy_of%.tar}" >"$DIR/copy/release"
     cp -l "$copy_from" "$DIR/copy/state.tar"
@@ -118,12 +146,17 @@ verb_bring() { # TOKEN NAME BYTES SHA256 ROOM; stdin: a tar of `state/…`, whic
     holds "$1" # and once more when it counts; the lock is not held while gigabytes come
     enter "$2"
     bring_allowed
-    coming_room $((($3 + $5) / 1024))
-    head -c $(($3 + 1)) >"$DATA/coming/state.tar" 2>/dev/null || fail disk "no room"
-    [ "$(wc -c <"$DATA/coming/state.tar")" = "$3" ] || fail bring-cut "not $3 bytes"
-    [ "$(sha256_of "$DATA/coming/state.tar")" = "$4" ] || fail bring-cut "another checksum"
+    coming_room "$1" $((($3 + $5) / 1024))
+    head -c $(($3 + 1)) >"$COMING/state.tar" 2>/dev/null || fail disk "no room"
+    [ "$(wc -c <"$COMING/state.tar")" = "$3" ] || fail bring-cut "not $3 bytes"
+    bring_whole "$4"
     failpoint bring-came
-    bring_in "$1" "$2"
+    bring_in "$1" "$2" "$4"
+}
+
+bring_whole() { # SHA256
+    [ "$(sha256_of "$COMING/state.tar")" = "$1" ] || fail bring-cut "another checksum"
+    state_names_ok "$COMING/state.tar" || fail bring-names "only plain files, folders and links below state/"
 }
 
 bring_allowed() { # of the current box: it is not here yet, or it is stopped, and that is proven
@@ -132,21 +165,40 @@ bring_allowed() { # of the current box: it is not here yet, or it is stopped, an
     if [ "$(first_line "$DIR/stopped")" != proven ] || is_running; then refuse agent-runs "$BOX"; fi
 }
 
-coming_room() { # KIB: makes the folder, where there is so much room
-    rm -rf "$DATA/coming"
-    TIDY=$DATA/coming
+coming_room() { # TOKEN KIB: a folder of this call's own, COMING, where there is so much room
+    (lock 5 && coming_clean) >/dev/null || : # where a change is under way, the tick does it after it
     free_kib=$(free_kib_of "$DATA")
-    [ "$free_kib" -ge $(($1 + 65536)) ] || fail disk-full "$(($1 + 65536)) KiB are needed, $free_kib are free"
-    mkdir -p "$DATA/coming"
+    [ "$free_kib" -ge $(($2 + 65536)) ] || fail disk-full "$(($2 + 65536)) KiB are needed, $free_kib are free"
+    COMING=$DATA/coming/$1.$$
+    TIDY=$COMING
+    rm -rf "$COMING"
+    mkdir -p "$COMING" 2>/dev/null || fail disk "no room"
 }
 
-bring_in() { # TOKEN NAME: coming/state.tar becomes the agent's state
-    state_names_ok "$DATA/coming/state.tar" || fail bring-names "only plain files, folders and links below state/"
+coming_clean() { # under the lock: what killed guards left, and what came under a lease that is over
+    for came in "$DATA"/coming/*; do
+        is_coming "${came##*/}" || rm -rf "$came"
+    done
+    rmdir "$DATA/coming" 2>/dev/null || :
+}
+
+is_coming() { # TOKEN.held, or TOKEN.PID whose guard lives
+    is_leased "${1%%.*}" || return 1
+    case $1 in *.held) ;; *.*) kill -0 "${1##*.}" 2>/dev/null ;; *) false ;; esac
+}
+
+coming_done() {
+    rm -rf "$COMING"
+    rmdir "$DATA/coming" 2>/dev/null || :
+    TIDY=
+}
+
+bring_in() { # TOKEN NAME SHA256: COMING/state.tar becomes the agent's state
     begin "$1" "$2"
     bring_allowed
+    bring_whole "$3" # once more, where nobody else changes anything
     if [ -n "$(current)" ]; then bring_over; else bring_new; fi
-    rm -rf "$DATA/coming"
-    TIDY=
+    coming_done
 }
 
 # What tar itself makes of it: the types in the first column, the marks of set-id among the rights, and the names.
@@ -171,16 +223,16 @@ state_names_ok() { # TAR
 }
 
 bring_new() { # one rename
-    mkdir -p "$DATA/coming/tree"
-    try restore tar -C "$DATA/coming/tree" --numeric-owner -xpf "$DATA/coming/state.tar"
-    [ -z "$(find "$DATA/coming/tree" ! -type f ! -type d ! -type l ! -type p)" ] || fail bring-names "devices"
-    chown 0:0 "$DATA/coming/tree/state" # nobody's yet: all of it gets its box's user at its first start
-    sync_tree "$DATA/coming/tree"
+    mkdir -p "$COMING/tree"
+    try restore tar -C "$COMING/tree" --numeric-owner -xpf "$COMING/state.tar"
+    [ -z "$(find "$COMING/tree" ! -type f ! -type d ! -type l ! -type p)" ] || fail bring-names "devices"
+    chown 0:0 "$COMING/tree/state" # nobody's yet: all of it gets its box's user at its first start
+    sync_tree "$COMING/tree"
     failpoint bring-unpacked
     mkdir -p "$DIR"
     [ -z "$(ls -A "$DIR/state" 2>/dev/null)" ] || keep_state
     rm -rf "${DIR:?}/state"
-    mv "$DATA/coming/tree/state" "$DIR/state"
+    mv "$COMING/tree/state" "$DIR/state"
     sync "$DIR"
     failpoint bring-placed
 }
@@ -190,7 +242,7 @@ bring_new() { # one rename
 bring_over() {
     bring_keep # of a guard that was killed
     mkdir -p "$DIR/snapshots" "$DATA/kept"
-    mv -f "$DATA/coming/state.tar" "$DIR/snapshots/bring.tar"
+    mv -f "$COMING/state.tar" "$DIR/snapshots/bring.tar"
     sync "$DIR/snapshots/bring.tar"
     printf '%s\n' "$(sha256_of "$DIR/snapshots/bring.tar")" | put "$DIR/snapshots/bring.tar.sha256"
     cp -al "$DIR/state" "$DATA/kept/.$BOX"
@@ -235,15 +287,17 @@ verb_unkeep() { # TOKEN NAME KEPT: a copy of it becomes the agent's state; the k
     enter "$2"
     bring_allowed
     unkeep_kib=$(apparent_kib "$DATA/kept/$3")
-    coming_room $((unkeep_kib * 2 + unkeep_kib / 4))
-    mkdir "$DATA/coming/from"
-    cp -al "$DATA/kept/$3" "$DATA/coming/from/state"
+    coming_room "$1" $((unkeep_kib * 2 + unkeep_kib / 4))
+    mkdir "$COMING/from"
+    cp -al "$DATA/kept/$3" "$COMING/from/state"
+    drop_whiteouts "$COMING/from/state"
     # shellcheck disable=SC2046 # options, or none
-    try snapshot tar -C "$DATA/coming/from" --numeric-owner $(tar_holes) $(tar_plain) \
-        -cf "$DATA/coming/state.tar" state
-    rm -rf "$DATA/coming/from"
+    try snapshot tar -C "$COMING/from" --numeric-owner $(tar_holes) $(tar_plain) \
+        -cf "$COMING/state.tar" state
+    rm -rf "$COMING/from"
+    unkeep_sha=$(sha256_of "$COMING/state.tar")
     failpoint unkeep-copied
-    bring_in "$1" "$2"
+    bring_in "$1" "$2" "$unkeep_sha"
 }
 
 verb_unkept() { # TOKEN KEPT: it is wanted no longer
@@ -269,14 +323,16 @@ verb_hold() { # TOKEN ID MOST; stdin: a backup of at most MOST bytes. It counts 
     is_number "$3" 1 999999999999999 || bad bytes "$3"
     prepared
     holds "$1"
-    coming_room $(($3 / 1024))
-    head -c $(($3 + 1)) >"$DATA/coming/$2.part" 2>/dev/null || fail disk "no room"
-    hold_bytes=$(wc -c <"$DATA/coming/$2.part")
+    coming_room "$1" $(($3 / 1024))
+    head -c $(($3 + 1)) >"$COMING/part" 2>/dev/null || fail disk "no room"
+    hold_bytes=$(wc -c <"$COMING/part")
     [ "$hold_bytes" -le "$3" ] || fail hold-size "more than $3 bytes"
-    sync "$DATA/coming/$2.part"
+    sync "$COMING/part"
     say bytes "$hold_bytes"
-    say sha256 "$(sha256_of "$DATA/coming/$2.part")"
-    TIDY=
+    say sha256 "$(sha256_of "$COMING/part")"
+    { mkdir -p "$DATA/coming/$1.held" && mv -f "$COMING/part" "$DATA/coming/$1.held/$2"; } 2>/dev/null ||
+        fail disk "no room"
+    coming_done
 }
 
 verb_held() { # TOKEN ID SHA256
@@ -284,12 +340,13 @@ verb_held() { # TOKEN ID SHA256
     is_hex64 "$3" || bad sha256 "$3"
     begin "$1"
     [ ! -e "$DATA/backups/$2" ] || refuse backup-there "$2"
-    [ -f "$DATA/coming/$2.part" ] || fail hold-cut "$2"
-    [ "$(sha256_of "$DATA/coming/$2.part")" = "$3" ] || fail hold-cut "$2"
+    held=$DATA/coming/$1.held/$2
+    [ -f "$held" ] || fail hold-cut "$2"
+    [ "$(sha256_of "$held")" = "$3" ] || fail hold-cut "$2"
     mkdir -p "$DATA/backups"
-    mv "$DATA/coming/$2.part" "$DATA/backups/$2"
+    mv "$held" "$DATA/backups/$2"
     sync "$DATA/backups"
-    rm -rf "$DATA/coming"
+    rmdir "${held%/*}" "$DATA/coming" 2>/dev/null || :
 }
 
 verb_holdings() { # what rests here

@@ -150,6 +150,7 @@ adopt_state() { # CONTAINER
     rm -rf "$DIR/adopting" "$DIR/state"
     mkdir "$DIR/adopting"
     try adopt-copy dk_long cp "$1:$(field "$DIR/adopt" dest)/." "$DIR/adopting" >/dev/null
+    drop_whiteouts "$DIR/adopting"
     [ -z "$(find "$DIR/adopting" ! -type f ! -type d ! -type l | head -c 1)" ] ||
         fail adopt-odd "its state holds devices or pipes"
     find "$DIR/adopting" -type f -perm /6000 -exec chmod ug-s {} +

@@ -183,6 +183,8 @@ verb_tick() { # by the timer, and once after a boot when Docker is there
     door_tick
     firewall_ok || try firewall firewall_assert
     ballast_fill
+    drop_copies
+    coming_clean
     recover
     [ -z "$UNRECOVERED" ] || fail unrecovered "$UNRECOVERED_WHY"
 }
