@@ -85,7 +85,12 @@ def test_back_to_any_kept_release_and_forth_again_each_time_with_the_state_that_
     assert kept(bench) == [second.release, third.release]
 
 
-@pytest.mark.parametrize("place", [*places("rollback-"), "restore-begun", "restore-unpacked"])
+PLACES = [*places("rollback-"), "restore-begun", "restore-unpacked"]
+
+
+@pytest.mark.parametrize(
+    "place", [pytest.param(place, marks=pytest.mark.soak if nth % 2 else ()) for nth, place in enumerate(PLACES)]
+)
 def test_killed_in_a_rollback_it_goes_on_to_its_end(bench: Bench, place: str) -> None:
     there, here = two(bench)
     assert back(bench, there, place).code in KILLED
