@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from fleet.base.secret import Secret
+from fleet.folder import check
 from fleet.load import load
 from installer.answers import from_file, gather
 
@@ -17,7 +18,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_an_example_is_a_fleet_that_can_be_read(folder: Path) -> None:
     wish = load(folder)
     assert wish.machines.keys() == {path.stem for path in (folder / "machines").iterdir()}
-    assert wish.agents.keys() == {path.stem for path in (folder / "agents").iterdir()}
+    members = {name for of, group in wish.groups.items() for name in group.members(of)}
+    assert wish.agents.keys() == members | {path.stem for path in (folder / "agents").iterdir()}
+    assert check(folder) == wish
 
 
 def test_every_folder_of_the_examples_is_a_fleet() -> None:

@@ -67,7 +67,7 @@ def test_what_looks_like_a_version_stays_text(text: str) -> None:
         (b"name: 2026\ninner: {memory: 1}\n", "file.wrong", "f.yaml:1:7"),
         (b"name: a\ninner: {memory: 1.10}\n", "file.wrong", "f.yaml:2:17"),
         (b"name: a\ninner: {memory: NO}\n", "file.wrong", "f.yaml:2:17"),
-        (b"- name\n", "file.wrong", "f.yaml:1:1"),
+        (b"- name\n", "file.wrong_whole", "f.yaml:1:1"),
         (b"name: a\ninner: ~\n", "file.wrong", "f.yaml:2:8"),
         (b"more: [{memory: 1}, {memory: x}]\nname: a\ninner: {memory: 1}\n", "file.wrong", "f.yaml:1:30"),
         (b"name: a\n", "file.wrong", "f.yaml:1:1"),
