@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from fleet import journal
+from fleet.actions import Deploy
+from tests.conftest import SOAK
 from tests.rack import faults, tinykinds
 from tests.rack.controller import Controller, Typed
 from tests.rack.guard_bench import GUARD, places
@@ -160,6 +163,51 @@ def test_over_the_agent_itself_its_state_is_the_old_one_and_the_newer_one_is_kep
     assert rig.type("plan")["plan"]["actions"] == []
 
 
+def test_of_a_version_before_it_is_that_one_again_on_trial_and_one_that_is_not_well_stays_stopped(rig: Rig) -> None:
+    made, before = rig.backup(), words(rig.attic)
+    agents = rig.controller.folder / "config/clawrack/fleet/agents/pet.yaml"
+    old = agents.read_text()
+    kind(rig, version="2", schema=2)
+    agents.write_text(old.replace('version: "1"', 'version: "2"'))
+    rig.controller.done("apply", "--yes", "--json")
+    rig.ask("second")
+    assert version(rig) == "2"
+    kind(rig)
+    deployed = commits(rig)
+    rig.restore("--from", made["id"])
+    assert (version(rig), words(rig.attic), commits(rig) - deployed) == ("1", before, 1)
+    rig.controller.answers(PET, "third", 30)
+    assert rig.type("plan")["plan"]["actions"] == []
+    said, there = agents.read_text(), words(rig.attic)
+    kind(rig, fault="never_ready")
+    assert rig.restore("--from", made["id"], code=5) == "backup.not_ready"
+    assert (runs(rig.attic), agents.read_text()) == (False, said)
+    kind(rig)
+    kept = rig.attic.sh("ls /var/lib/clawrack/kept | sort -V").text.split()[-1]
+    rig.type("backup", "restore", PET, "--from", f"kept:{kept}", "--yes")
+    assert (runs(rig.attic), words(rig.attic)) == (True, there)
+
+
+def kind(rig: Rig, version: str = "1", schema: int = 1, fault: str = "") -> None:
+    """Have the controller's tiny kind be another one."""
+    tinykinds.place(Path(rig.kinds), version=version, schema=schema, fault=fault)
+    file = Path(rig.kinds) / tinykinds.NAME / "kind.yaml"
+    file.write_text(
+        file.read_text().replace("  startup_timeout: 12\n", "  startup_timeout: 12\n  min_healthy_time: 1\n")
+    )
+
+
+def version(rig: Rig) -> str:
+    return next(one["version"] for one in rig.type("status")["status"]["agents"] if one["name"] == PET)
+
+
+def commits(rig: Rig) -> int:
+    """How many releases the controller has brought agents to, on trial and committed."""
+    rows = journal.read(rig.controller.folder / "state/clawrack/journal.jsonl")
+    done = {(row.run, row.n) for row in rows if row.what == "done"}
+    return sum(isinstance(row.action, Deploy) and (row.run, row.n) in done for row in rows)
+
+
 def test_elsewhere_it_is_put_back_only_once_its_old_self_is_stopped(rig: Rig) -> None:
     made = rig.backup()
     assert rig.restore("--from", made["id"], "--machine", "cellar", code=3) == "backup.lives"
@@ -275,7 +323,7 @@ def test_the_guard_itself_takes_no_state_that_reaches_beyond_its_folder(rig: Rig
     rig.attic.sh("rm -rf /var/lib/clawrack/agents/newcomer")
 
 
-@pytest.mark.parametrize("place", places("copy-"))
+@pytest.mark.parametrize("place", places("copy-")[:: 1 if SOAK else 3])
 def test_killed_while_it_puts_a_state_by_the_agent_runs_again(rig: Rig, place: str) -> None:
     rig.lease()
     assert rig.guard("copy", rig.token, PET, "now", failpoint=place).code in KILLED
@@ -285,7 +333,7 @@ def test_killed_while_it_puts_a_state_by_the_agent_runs_again(rig: Rig, place: s
     assert rig.guard("saved", rig.token, PET).code == 0
 
 
-@pytest.mark.parametrize("place", places("bring-", "unkeep-"))
+@pytest.mark.parametrize("place", places("bring-", "unkeep-")[:: 1 if SOAK else 3])
 def test_killed_while_a_state_comes_in_it_is_the_old_or_the_new_one(rig: Rig, place: str) -> None:
     rig.lease()
     old, new = "old of " + place, "new of " + place
