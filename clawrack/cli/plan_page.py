@@ -148,7 +148,9 @@ def _told(found: DriftView) -> str:
 
 
 def _silent(one: UnknownView) -> str:
-    names = cut(", ".join(one.agents), _NAMES) or "-"
+    if not one.agents:
+        return say("plan.unknown_empty", machine=one.machine)
+    names = cut(", ".join(one.agents), _NAMES)
     return say("plan.unknown", machine=one.machine, agents=names)
 
 
