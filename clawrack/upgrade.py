@@ -191,17 +191,8 @@ def local() -> Iterator[Kept]:
 
 
 def _local() -> Iterator[tuple[str, Path, Said]]:
-    folder, state = default_folder(), places.state()
-    yield "fleet", folder / "fleet.yaml", formats.in_yaml(folder / "fleet.yaml", "version")
-    for name in ("machine", "agent"):
-        for path in sorted(folder.glob(f"{name}s/*.yaml")):
-            yield name, path, formats.in_yaml(path, "format")
-    for path in sorted(folder.glob("tombs/*.yaml")):
-        yield "tombstone", path, formats.in_yaml(path, "version")
-    for path in sorted(folder.glob("twins/*.yaml")):
-        yield "twin", path, formats.in_yaml(path, "version")
-    for path in sorted(folder.glob("imports/*.yaml")):
-        yield "import", path, formats.in_yaml(path, "format")
+    yield from _of_the_fleet(default_folder())
+    state = places.state()
     yield "journal", state / "journal.jsonl", formats.in_last_line(state / "journal.jsonl", "v")
     for path in sorted(state.glob("rollouts/*/rollout.json")):
         yield "rollout", path, formats.in_json(_read(path), "version")
@@ -215,6 +206,19 @@ def _local() -> Iterator[tuple[str, Path, Said]]:
         yield "image", path, formats.in_json(_read(path), "format")
     kept = _read(_GUARDED).strip()
     yield "machine-state", _GUARDED, Said(int(kept) if kept.isdigit() else 1)
+
+
+def _of_the_fleet(folder: Path) -> Iterator[tuple[str, Path, Said]]:
+    yield "fleet", folder / "fleet.yaml", formats.in_yaml(folder / "fleet.yaml", "version")
+    for name in ("machine", "agent"):
+        for path in sorted(folder.glob(f"{name}s/*.yaml")):
+            yield name, path, formats.in_yaml(path, "format")
+    for path in sorted(folder.glob("tombs/*.yaml")):
+        yield "tombstone", path, formats.in_yaml(path, "version")
+    for path in sorted(folder.glob("twins/*.yaml")):
+        yield "twin", path, formats.in_yaml(path, "version")
+    for path in sorted(folder.glob("imports/*.yaml")):
+        yield "import", path, formats.in_yaml(path, "format")
 
 
 def _read(path: Path) -> bytes:

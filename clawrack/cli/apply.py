@@ -1,5 +1,6 @@
 """``clawrack apply``: make the fleet what its files say, wave by wave."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,10 @@ from clawrack.cli.common import Json, Yes, open_fleet
 from clawrack.cli.frame import Verb, lone
 from clawrack.cli.rolled import Asking, Selectors, Touch, carry
 from fleet import plan_file
+from fleet.base.errors import BadInput
 
 app = lone()
+_HASH = re.compile(r"[0-9a-f]{16}")
 
 
 @app.command(cls=Verb)
@@ -26,6 +29,10 @@ def apply(  # noqa: PLR0913 - it is told from many sides what, and how a yes is 
 ) -> None:
     """Carry out what `clawrack plan` shows."""
     fleet, chosen = open_fleet(), selectors or []
+    if plan and hash_:
+        raise BadInput("apply.plan_and_hash")
+    if hash_ and not _HASH.fullmatch(hash_):
+        raise BadInput("apply.no_hash", hash=hash_)
     reviewed = plan_file.load(plan).hash if plan else hash_
     asking = Asking(yes=yes or bool(reviewed), touch=touch, as_json=json)
     only = ("--hash", reviewed) if reviewed else ()  # a rollout of another plan is none that this command began

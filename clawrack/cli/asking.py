@@ -44,7 +44,7 @@ def at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def sure(name: str, key: str, command: str, *, yes: bool) -> None:
+def sure(name: str, key: str, command: str, *, yes: bool, silent: bool = False) -> None:
     """Have the name typed before something is removed.
 
     Args:
@@ -52,13 +52,14 @@ def sure(name: str, key: str, command: str, *, yes: bool) -> None:
         key: the question in the words.
         command: the line to type where nobody can be asked.
         yes: the person said so on the command line.
+        silent: nobody is asked, though somebody may be there.
 
     Raises:
         Refused: something else was typed, or nobody is there and ``yes`` was not said.
     """
     if yes:
         return
-    if not at_terminal():
+    if silent or not at_terminal():
         raise Refused("question.needs_yes", command=command)
     if typed(say(key, name=name)) != name:
         raise Refused("question.not_the_name", name=name, command=command)

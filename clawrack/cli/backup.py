@@ -12,6 +12,7 @@ from clawrack.cli.backup_key import of as recovery_view
 from clawrack.cli.backup_key import opening, secret_at, shown_once, store, typed_key, written
 from clawrack.cli.common import Json, Yes, here, listening, open_fleet
 from clawrack.cli.frame import Verb, noun
+from clawrack.cli.rolled import again as typed_again
 from fleet.backup.policy import Keep
 from fleet.base.errors import BadInput, ClawrackError
 from fleet.base.words import say
@@ -150,12 +151,12 @@ def restore(  # noqa: PLR0913 - all but the first are options
     more += ["--old-is-dead"] if old_is_dead else []
     again = shlex.join(("clawrack", "backup", "restore", name, "--from", from_, *more, "--yes"))
     if from_ == KEPT or from_.startswith(f"{KEPT}:"):
-        sure(name, "question.restore_kept", again, yes=yes)
+        sure(name, "question.restore_kept", again, yes=yes, silent=json)
         with listening(as_json=json) as listener:
             done = fleet.restore_kept(name, from_.partition(":")[2], listener)
     else:
         found = fleet.find_backup(kept, from_)
-        sure(called, _question(dead=old_is_dead, over=there), again, yes=yes)
+        sure(called, _question(dead=old_is_dead, over=there), again, yes=yes, silent=json)
         keys = opening(kept, recovery_key_file, silent=json)
         wanted = Wanted(name, found, machine, as_, old_is_dead)
         with listening(as_json=json) as listener:
@@ -199,7 +200,7 @@ def prune(  # noqa: PLR0913 - all of them options
         if not json:
             _shown(gone, as_json=False)
         count = str(len(gone))
-        sure(count, "question.prune", "clawrack backup prune --yes", yes=yes)
+        sure(count, "question.prune", typed_again("--yes"), yes=yes, silent=json)
         fleet.prune_backups(kept, gone, lambda one: _said_gone(one, as_json=json))
         if json:
             show.as_json("backups", gone)

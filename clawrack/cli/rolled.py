@@ -100,10 +100,12 @@ def carry(  # noqa: PLR0913 - what, how a yes is come by, and how it is told
         follow(fleet, lambda listen: fleet.roll(todo, asked, listen, of=of, saw=before), as_json=as_json)
     elif as_json:
         show.as_json("rollout", None)
-    else:
+    elif not todo.unknown and not todo.unplaced:
         here().line(say("rollout.nothing"))
     if todo.unknown:
         raise Unreachable("rollout.silent", machines=", ".join(todo.unknown), machine=todo.unknown[0])
+    if todo.unplaced:
+        raise Refused("rollout.no_place", agents=", ".join(one.agent for one in todo.unplaced))
 
 
 def follow(fleet: "Fleet", work: Callable[[Listener], RolloutView], *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from fleet.apply import Hands
 from fleet.base.disk import replace as write_file
 from fleet.base.errors import BadInput, ClawrackError, Refused
 from fleet.base.event import Event, Kind, Listener, ignore
+from fleet.kinds import check_version, kind
 from fleet.machine.guard import Guard
 from fleet.machine.port import Port
 from fleet.model import Agent, SeenAgent, Wish
@@ -53,11 +54,14 @@ class Rolling(Doors):
         """Return what brings the agents that are meant to a version, and nothing else.
 
         Raises:
-            BadInput: a selector means nobody.
-            Refused: one of them runs a newer version: its state may not be readable for an older one.
+            BadInput: a selector means nobody, or there can be no such version.
+            Refused: it is below a kind's floor; or one of them runs a newer version: its state may not be readable for
+                an older one.
         """
         wish = self.wish()
         names = select(selectors, wish)
+        for of in sorted({wish.agents[name].kind for name in names}):
+            check_version(kind(of), to, "--to")
         overlaid = {name: msgspec.structs.replace(wish.agents[name], version=to) for name in names}
         whole = self.plan(msgspec.structs.replace(wish, agents=wish.agents | overlaid), again=True)
         return forward(answered(narrowed(whole, names), names, wish))
@@ -199,8 +203,8 @@ class Rolling(Doors):
         wish = self.wish()
         actions, agents = list[Rollback](), dict[str, Agent]()
         for name in select(names, wish):
-            agent = wish.agents[name]
-            told = Guard(self.open(agent.machine, wish.machines[agent.machine])).look()
+            agent, machine = self._agent(name)
+            told = Guard(self.open(agent.machine, machine)).look()
             kept = [value.split() for key, value in told if key == f"agent.{name}.kept"]
             chosen = next((row for row in kept if row and row[0].startswith(to or row[0])), None)
             if chosen is None:
