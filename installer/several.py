@@ -15,7 +15,8 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec import structs
 
-import fleet.images.ahead  # noqa: F401 - before there are threads: two that import a package from two ends get half of it
+# Before there are threads: two that import a package from two ends get half of it.
+import fleet.images.ahead  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from fleet.base.errors import BadInput, ClawrackError
 from fleet.base.event import Event, Listener
 from fleet.machine.many import many
