@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clawrack.cli import events
+from clawrack.cli import steps
 from clawrack.cli.terminal import Terminal, terminal
 from fleet.base.event import Listener
 
@@ -35,7 +35,7 @@ def here() -> Terminal:
 def listening(*, as_json: bool, subjects: bool = False) -> Generator[Listener]:
     """Yield a listener that prints events: as lines for a person, which may name what they are about, or as JSON."""
     if as_json:
-        yield events.as_json
+        yield steps.as_json
     else:
-        with events.Steps(here(), subjects=subjects) as steps:
-            yield steps
+        with steps.Steps(here(), subjects=subjects) as shown:
+            yield shown

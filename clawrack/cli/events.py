@@ -1,148 +1,89 @@
-"""Events as lines: one for each step, with its time.
+"""``clawrack events``: what happened, and with --follow what happens."""
 
-While a person looks there is also the step under way, and a bar where bytes move; in a file, a line for every 10 %.
-"""
-
-import threading
 import time
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
 
 from clawrack.cli import show
-from clawrack.cli.terminal import PROMPTING, Terminal
-from fleet.base.cells import cut, wrap
+from clawrack.cli.common import Json, here, open_fleet
+from clawrack.cli.frame import Verb, lone
+from clawrack.cli.steps import finished
+from fleet import events, journal
+from fleet.api import Fleet
+from fleet.base import places
 from fleet.base.clean import line
-from fleet.base.event import Event
 from fleet.base.words import find, say
+from fleet.events import Happened
 
-MIB = 1 << 20
-_MARKS = {"done": ("✓", "good"), "already": ("·", "dim"), "failed": ("✗", "bad"), "unknown": ("?", "warn")}
-_BAR = 20
-_WIDE_ENOUGH = 70  # cells
-_WORTH_TELLING = 0.1  # seconds
-
-
-class Steps:
-    """Listens to events and prints them; used as a context, so that nothing half painted stays behind.
-
-    Args:
-        to: where to.
-        subjects: show what each event is about, for lines about several machines or agents.
-    """
-
-    def __init__(self, to: Terminal, *, subjects: bool = False) -> None:
-        self._to = to
-        self._subjects = subjects
-        self._lock = threading.Lock()
-        self._under_way: Event | None = None
-        self._since = 0.0
-        self._tenth: dict[str, int] = {}
-        self._ended = threading.Event()
-        self._clock = threading.Thread(target=self._tick, daemon=True)
-
-    def __enter__(self) -> Self:
-        if self._to.live:
-            self._clock.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ended.set()
-        with self._lock:
-            self._under_way = None
-            self._wipe()
-
-    def __call__(self, event: Event) -> None:
-        """Print one event."""
-        with self._lock:
-            if event.kind in {"begun", "progress"}:
-                self._go_on(event)
-            else:
-                self._under_way = None
-                self._wipe()
-                for row in finished(event, self._to, subjects=self._subjects):
-                    self._to.line(row)
-
-    def _go_on(self, event: Event) -> None:
-        self._under_way = event
-        self._since = time.monotonic() - event.elapsed
-        if self._to.live:
-            self._paint()
-        elif event.kind == "progress" and event.total:
-            self._each_tenth(event)
-
-    def _each_tenth(self, event: Event) -> None:
-        tenth = 10 * event.moved // event.total
-        if tenth > self._tenth.get(event.step, 0):
-            self._tenth[event.step] = tenth
-            self._to.line(f"  {text(event)}  {amount(event)}")
-
-    def _tick(self) -> None:
-        while not self._ended.wait(1):
-            with self._lock:
-                if self._under_way:
-                    self._paint()
-
-    def _paint(self) -> None:
-        if self._under_way and not PROMPTING.is_set():
-            shown = under_way(self._under_way, time.monotonic() - self._since, self._to.columns - 1)
-            print(f"\r\x1b[2K{shown}", end="", file=self._to.out, flush=True)
-
-    def _wipe(self) -> None:
-        if self._to.live:
-            print("\r\x1b[2K", end="", file=self._to.out, flush=True)
+app = lone()
+BEAT = 1.0  # seconds between two looks at the journal
+LOOKS_EVERY = 5  # beats between two looks at the machines
 
 
-def as_json(event: Event) -> None:
-    """Print one event as a document of JSON, on one line."""
-    show.as_json("event", event)
+@app.command("events", cls=Verb)
+def events_(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…")] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f")] = False,
+    last: Annotated[int, typer.Option("--last", min=0, metavar="N")] = 50,
+    json: Json = False,
+) -> None:
+    """Show what happened in the fleet."""
+    wanted = frozenset(names or ())
+    past = [one for one in _journal() if _about(one, wanted)]
+    for one in past[-last:] if last else []:
+        _tell(one, as_json=json)
+    if not past and not follow and not json:
+        here().line(say("events.none"))
+    for one in _coming(open_fleet()) if follow else ():
+        if _about(one, wanted):
+            _tell(one, as_json=json)
 
 
-def text(event: Event) -> str:
-    """Return what an event says: ``STEP.KIND`` of the words, else ``STEP``."""
-    known = next((key for key in (f"{event.step}.{event.kind}", event.step) if find(key)), None)
-    return say(known, **event.params) if known else line(event.step)
+def _journal() -> list[Happened]:
+    return list(events.told(journal.read(places.state() / "journal.jsonl")))
 
 
-def finished(event: Event, to: Terminal, *, subjects: bool = False) -> list[str]:
-    """Return the lines of an event that ends a step, or of a note."""
-    head = f"{line(event.subject)}: " if subjects else ""
-    after = _after(event)
-    first, *rest = wrap(f"{head}{text(event)}{after}", to.columns - 2)
-    mark, style = _MARKS.get(event.kind, (" ", "dim"))
-    return [f"{to.paint(mark, style)} {first}", *(f"  {row}" for row in rest)]
+def _about(one: Happened, wanted: frozenset[str]) -> bool:
+    return not wanted or not wanted.isdisjoint(one.event.subject.split("/"))
 
 
-def _after(event: Event) -> str:
-    if event.kind == "already":
-        return f"  {say('show.already')}"
-    return f"  {seconds(event.elapsed)}" if event.elapsed >= _WORTH_TELLING else ""
+def _coming(fleet: Fleet) -> Iterator[Happened]:
+    """Yield what comes into the journal, whoever writes it, and what the machines look like when that changes."""
+    known, before, beat = len(_journal()), fleet.status(), 0
+    while True:
+        time.sleep(BEAT)
+        beat += 1
+        now = _journal()
+        yield from now[known:]
+        known = len(now)
+        if beat % LOOKS_EVERY == 0:
+            after = fleet.status()
+            at = events.moment(time.time())
+            yield from (Happened(at=at, source="look", event=one) for one in events.changes(before, after))
+            before = after
 
 
-def under_way(event: Event, elapsed: float, columns: int) -> str:
-    """Return the line of a step under way, in at most so many cells: a narrow terminal gets no bar."""
-    tail = f"  {seconds(elapsed)}"
-    if event.kind == "progress" and event.total:
-        room = columns >= _WIDE_ENOUGH
-        tail = f"  {bar(event.moved / event.total)} {amount(event)}{tail}" if room else f"  {amount(event)}{tail}"
-    elif event.kind == "progress" and event.moved:
-        tail = f"  {event.moved / MIB:.0f} MB{tail}"
-    return cut(cut(f"… {text(event)}", max(4, columns - len(tail))) + tail, columns)
+def _tell(one: Happened, *, as_json: bool) -> None:
+    if as_json:
+        show.as_json("happened", one)
+        return
+    to = here()
+    for row in finished(_in_words(one), to, subjects=True):
+        to.line(f"{to.paint(one.at, 'dim')}  {row}" if not row.startswith("  ") else row)
+    if one.why:
+        to.paragraphs(line(one.why))
 
 
-def bar(share: float) -> str:
-    """Return a bar that is full by this share (0 to 1), of characters that take one cell in every font."""
-    full = round(_BAR * min(1.0, max(0.0, share)))
-    return f"[{'#' * full}{'.' * (_BAR - full)}]"
+def _in_words(one: Happened) -> events.Event:
+    """Return the event with its states as people read them, and how it went where the line's mark does not say it."""
+    params = {key: _word(key, str(value)) for key, value in one.event.params.items()}
+    return events.Event(
+        kind=one.event.kind, subject=one.event.subject, step=one.event.step, params=params, elapsed=one.event.elapsed
+    )
 
 
-def amount(event: Event) -> str:
-    """Return how far the bytes are, for example ``45 %  120/266 MB``."""
-    percent = min(100, 100 * event.moved // event.total)
-    return f"{percent} %  {event.moved / MIB:.0f}/{event.total / MIB:.0f} MB"
-
-
-def seconds(elapsed: float) -> str:
-    """Return a time as it is read: ``7.2 s``, ``2 min 5 s``."""
-    if round(elapsed, 1) < 60:  # noqa: PLR2004 - a minute
-        return f"{elapsed:.1f} s"
-    return f"{int(elapsed) // 60} min {int(elapsed) % 60} s"
+def _word(key: str, value: str) -> str:
+    return find(f"value.state.{value}") or value if key in {"old", "new"} else value

@@ -30,6 +30,7 @@ NOUNS = (
     "rollback",
     "rollout",
     "status",
+    "events",
     "doctor",
     "usage",
     "key",

@@ -31,6 +31,7 @@ from fleet.base.errors import BadInput
 from fleet.base.event import Event
 from fleet.bundle.form import Written
 from fleet.doctor.finding import DiagnosisView
+from fleet.events import Happened
 from fleet.logs import LogLine
 from fleet.plan_view import PlanView
 from fleet.rebuild import Rebuilt
@@ -104,6 +105,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "fleet sample": {"sample": Sample},
     "fleet schema": {"schema": dict[str, Any]},
     "status": {"status": Status},
+    "events": {"happened": Happened},
     "plan": {"plan": PlanView},
     "doctor": {"event": Event, "diagnosis": DiagnosisView},
     "usage": {"usage": list[UsageRow], "silent": list[str]},

@@ -1,5 +1,6 @@
 """A machine is made ready without an agent; and a controller that knows nothing writes the fleet's files again."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,9 @@ def test_what_was_lost_here_is_written_again_from_the_machine(machine: Machine, 
     assert controller.done("fleet", "rebuild", "--json").document["rebuilt"] == []
     assert controller.done("agent", "ask", tinykinds.NAME, "hello").out
     assert life(machine) == alive, "nothing was restarted"
+    rows = [json.loads(row)["happened"] for row in controller.done("events", "--json").out.splitlines()]
+    told = {(row["event"]["subject"], row["event"]["step"], row["event"]["kind"]) for row in rows}
+    assert (f"{NAME}/{tinykinds.NAME}", "step.deploy", "done") in told
 
 
 def test_another_controller_reads_everything_back(machine: Machine, tmp_path: Path, kinds: str) -> None:

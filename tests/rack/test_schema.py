@@ -31,6 +31,7 @@ ELSEWHERE = {
     ),
     "fleet import": "tests/rack/test_import.py",
     **dict.fromkeys(("machine add", "fleet rebuild"), "tests/rack/test_machine_add.py"),
+    "events": "tests/rack/test_machine_add.py",
     "agent open": "the tiny kind has no page: tests/rack/test_agent_open.py",
     **dict.fromkeys(("booth desk", "booth list", "booth sheet"), "wants devices: tests/rack/test_booth.py"),
     **dict.fromkeys(("image list", "image versions"), "need no machine: tests/rack/test_image_versions.py"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawrack.cli import events, machine, show
+from clawrack.cli import machine, show, steps
 from clawrack.cli.terminal import Terminal, terminal
 from fleet.base import words
 from fleet.base.cells import cut, pad, width, wrap
@@ -56,28 +56,28 @@ def agent(name: str, **fields: object) -> AgentView:
 
 def test_a_step_is_one_line_with_its_time() -> None:
     to = plain()
-    with events.Steps(to) as steps:
-        steps(event(kind="begun"))
-        steps(event(elapsed=7.21))
+    with steps.Steps(to) as heard:
+        heard(event(kind="begun"))
+        heard(event(elapsed=7.21))
     assert shown(to) == "✓ Agent helper  7.2 s\n"
 
 
 def test_what_was_so_already_has_no_time() -> None:
     to = plain()
-    with events.Steps(to) as steps:
-        steps(event(kind="already", elapsed=0.3))
+    with steps.Steps(to) as heard:
+        heard(event(kind="already", elapsed=0.3))
     assert shown(to) == "· Agent helper  already so\n"
 
 
 def test_a_cut_wire_is_never_shown_as_done() -> None:
-    assert events.finished(event(kind="unknown"), plain())[0].startswith("? ")
+    assert steps.finished(event(kind="unknown"), plain())[0].startswith("? ")
 
 
 def test_where_nobody_looks_bytes_are_told_every_tenth_once() -> None:
     to = plain()
-    with events.Steps(to) as steps:
+    with steps.Steps(to) as heard:
         for moved in range(0, 101, 3):
-            steps(event(kind="progress", moved=moved << 20, total=100 << 20))
+            heard(event(kind="progress", moved=moved << 20, total=100 << 20))
     rows = shown(to).splitlines()
     assert len(rows) == 9
     assert rows[0] == "  Agent helper  12 %  12/100 MB"
@@ -85,10 +85,10 @@ def test_where_nobody_looks_bytes_are_told_every_tenth_once() -> None:
 
 def test_while_a_person_looks_the_step_under_way_is_painted_over() -> None:
     to = live()
-    with events.Steps(to) as steps:
-        steps(event(kind="begun"))
-        steps(event(kind="progress", moved=50 << 20, total=100 << 20))
-        steps(event(elapsed=65))
+    with steps.Steps(to) as heard:
+        heard(event(kind="begun"))
+        heard(event(kind="progress", moved=50 << 20, total=100 << 20))
+        heard(event(elapsed=65))
     painted = shown(to).split("\r\x1b[2K")
     assert painted[1].startswith("… Agent helper")
     assert "[##########..........] 50 %  50/100 MB" in painted[2]
@@ -97,8 +97,8 @@ def test_while_a_person_looks_the_step_under_way_is_painted_over() -> None:
 
 def test_a_step_that_never_ends_leaves_no_half_painted_line() -> None:
     to = live()
-    with events.Steps(to) as steps:
-        steps(event(kind="begun"))
+    with steps.Steps(to) as heard:
+        heard(event(kind="begun"))
     assert shown(to).endswith("\r\x1b[2K")
 
 
@@ -107,16 +107,16 @@ def test_a_step_that_never_ends_leaves_no_half_painted_line() -> None:
 def test_the_step_under_way_fits_its_line_in_chinese(columns: int, moved: int) -> None:
     words.choose("zh")
     at = event(kind="progress", step="step.image", params={"of": "智能体" * 9}, moved=moved, total=266 << 20)
-    row = events.under_way(at, 3725.0, columns - 1)
+    row = steps.under_way(at, 3725.0, columns - 1)
     assert width(row) < columns
 
 
 def test_an_unknown_step_is_shown_by_its_key_and_harmless() -> None:
-    assert events.text(event(step="never.heard\x1b[2J")) == "never.heard�[2J"
+    assert steps.text(event(step="never.heard\x1b[2J")) == "never.heard�[2J"
 
 
 def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
-    events.as_json(event(elapsed=1.5))
+    steps.as_json(event(elapsed=1.5))
     told = json.loads(capsys.readouterr().out)["event"]
     assert (told["kind"], told["step"], told["elapsed"]) == ("done", "step.deploy", 1.5)
 
