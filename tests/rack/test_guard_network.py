@@ -114,8 +114,11 @@ def test_an_agent_has_no_ipv6_to_slip_out_by(street: Street) -> None:
 
 
 def test_the_chain_comes_back_when_somebody_flushes_the_table(street: Street) -> None:
-    street.bench.machine.sh("iptables -t mangle -F; iptables -t mangle -X")
-    assert street.bench.look()["firewall"] == "missing"
+    seen: list[str] = []
+    while "missing" not in seen and len(seen) < 3:  # the timer may have put it back before we look
+        street.bench.machine.sh("iptables -t mangle -F; iptables -t mangle -X")
+        seen.append(street.bench.look()["firewall"])
+    assert seen[-1] == "missing"
     street.bench.guard("tick")
     assert street.bench.look()["firewall"] == "ok"
     assert not street.from_neighbour(street.one)

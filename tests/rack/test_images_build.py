@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import templates
-from fleet.base.errors import ActionFailed
+from fleet.base.errors import ActionFailed, BadInput
 from fleet.images import build, default_home, load
 from fleet.images.archive import Built
 from fleet.images.cache import Cache
@@ -190,10 +190,10 @@ def test_a_package_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 def test_a_version_of_openclaw_that_does_not_exist_is_named(tmp_path: Path) -> None:
     wanted = recipe("unknown", apt=["busybox-static"], node=openclaw().node, app="openclaw@0.0.0-none")
-    with pytest.raises(ActionFailed) as told:
+    with pytest.raises(BadInput) as told:
         build(wanted, "amd64", cache=Cache(tmp_path))
-    assert told.value.key == "image.npm_failed"
-    assert "openclaw@0.0.0-none" in str(told.value)
+    assert told.value.key == "version.unknown"
+    assert "2026." in str(told.value), "the nearest that there are"
 
 
 def test_a_needed_path_that_is_missing_ends_the_build(tmp_path: Path) -> None:

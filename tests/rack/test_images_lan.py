@@ -174,6 +174,7 @@ def test_where_sshd_forwards_nothing_the_image_is_sent_and_it_is_said(three: lis
     port, _ = three[2]
     port.run(("sh", "-c", "echo 'AllowTcpForwarding local' >/etc/ssh/sshd_config.d/01-no.conf; systemctl reload ssh"))
     port.close()
+    time.sleep(2)  # an sshd that reads its files again does not listen for a moment
     heard = Heard()
     built = made(Cache(tmp_path), "closed", {"a": noise(100_000)})
     assert Lan(Cache(tmp_path)).carry(port, port.docker(), built, heard) == Done()

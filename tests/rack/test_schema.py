@@ -170,6 +170,7 @@ def test_a_log_that_is_followed_is_a_document_for_each_line(checked: Checked) ->
 
 
 def test_removing_comes_last_and_then_every_command_has_printed_all_its_documents(checked: Checked) -> None:
+    checked.type("plan")
     checked.type("agent remove", AGENT, "--erase", "--yes")
     (name,) = [one["name"] for one in checked.type("machine list")["machines"]]
     checked.type("machine remove", name, "--erase", "--yes")
