@@ -73,7 +73,7 @@ def sweep(fleet: Fleet, words: tuple[str, ...], prepare: bool) -> list[str]:
         if code == 0:
             return wrong
         time.sleep(0.2 if "guard" in steps[-1] else 0)  # the machine goes on with what it was told
-        # Its last line was written, though nobody waited for the disk: it is over, and the same words are a new command.
+        # Its last line was written, though nobody waited for the disk: it is over; the same words are a new command.
         again = None if steps[-1].endswith("rolling._end") else fleet.type(*words)
         try:
             assert again is None or again.code == 0, again
