@@ -15,7 +15,7 @@ import msgspec
 from fleet.actions import AnyAction, Deploy, PlaceMeter, Rollback
 from fleet.apply import perform
 from fleet.base.clean import line
-from fleet.base.errors import ActionFailed, ClawrackError, Refused, Unreachable
+from fleet.base.errors import ActionFailed, ClawrackError, OurBug, Refused, Unreachable
 from fleet.base.event import Event, Kind, Listener
 from fleet.deploy import Bounds
 from fleet.machine.guard import Guard
@@ -28,7 +28,6 @@ from fleet.site import held
 
 LOOK_EVERY = 2.0  # seconds between two looks at a machine that was cut off
 _TICK = 0.3  # seconds between two looks at the marks that others leave
-_OUR_BUG = 70
 
 
 @dataclass
@@ -111,7 +110,7 @@ class Run:
             except ClawrackError as error:
                 entry = self._wrong("failed", unit, error)
             except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the rollout waiting for ever
-                entry = Entry(what="failed", unit=unit.number, why=type(error).__name__, code=_OUR_BUG)
+                entry = Entry(what="failed", unit=unit.number, why=type(error).__name__, code=OurBug.exit_code)
             self.ended.put(entry)
 
         threading.Thread(target=thread, daemon=True, name=f"clawrack-unit-{unit.number}").start()

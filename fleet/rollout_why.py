@@ -8,6 +8,7 @@ from fleet.actions import Deploy
 from fleet.base.clean import clean, line
 from fleet.base.disk import replace
 from fleet.base.errors import ClawrackError
+from fleet.base.secret import HIDDEN
 from fleet.base.words import say
 from fleet.deploy import secrets_of
 from fleet.kinds import Kind
@@ -15,7 +16,6 @@ from fleet.machine.guard import Failure, Guard
 from fleet.machine.port import Port
 
 MOST = 300_000  # characters of each file
-_HIDDEN = "•••"
 
 
 def evidence(port: Port, action: Deploy, kind: Kind, folder: Path, why: str) -> str:
@@ -56,5 +56,5 @@ def _keep(folder: Path, found: Failure, hide: list[str]) -> None:
 def _without(content: bytes, hide: list[str]) -> str:
     text = clean(content, MOST)
     for secret in hide:
-        text = text.replace(secret, _HIDDEN)
+        text = text.replace(secret, HIDDEN)
     return text

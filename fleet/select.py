@@ -6,6 +6,7 @@ import msgspec
 
 from fleet.actions import AnyAction, PlaceImage, PlaceMeter
 from fleet.base.errors import BadInput
+from fleet.kinds import METER
 from fleet.model import Wish
 from fleet.near import no_agent
 from fleet.plan import Plan
@@ -73,7 +74,7 @@ def narrowed(whole: Plan, names: Iterable[str]) -> Plan:
         if isinstance(action, PlaceMeter):
             return action.machine in machines
         if isinstance(action, PlaceImage):
-            return (action.machine, action.image) in images or (action.of == "meter" and action.machine in machines)
+            return (action.machine, action.image) in images or (action.of == METER and action.machine in machines)
         return agent_of(action) in mine
 
     agents = {name: agent for name, agent in whole.agents.items() if name in mine}

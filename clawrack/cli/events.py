@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from clawrack.cli import show
@@ -42,8 +44,16 @@ def events_(
             _tell(one, as_json=json)
 
 
+def _path() -> Path:
+    return places.state() / "journal.jsonl"
+
+
+def _size() -> int:
+    return _path().stat().st_size if _path().exists() else 0
+
+
 def _journal() -> list[Happened]:
-    return list(events.told(journal.read(places.state() / "journal.jsonl")))
+    return list(events.told(journal.read(_path())))
 
 
 def _about(one: Happened, wanted: frozenset[str]) -> bool:
@@ -52,13 +62,14 @@ def _about(one: Happened, wanted: frozenset[str]) -> bool:
 
 def _coming(fleet: Fleet) -> Iterator[Happened]:
     """Yield what comes into the journal, whoever writes it, and what the machines look like when that changes."""
-    known, before, beat = len(_journal()), fleet.status(), 0
+    size, known, before, beat = _size(), len(_journal()), fleet.status(), 0
     while True:
         time.sleep(BEAT)
         beat += 1
-        now = _journal()
-        yield from now[known:]
-        known = len(now)
+        if _size() != size:  # it is read again only when it has grown
+            size, now = _size(), _journal()
+            yield from now[known:]
+            known = len(now)
         if beat % LOOKS_EVERY == 0:
             after = fleet.status()
             at = events.moment(time.time())
@@ -78,11 +89,9 @@ def _tell(one: Happened, *, as_json: bool) -> None:
 
 
 def _in_words(one: Happened) -> events.Event:
-    """Return the event with its states as people read them, and how it went where the line's mark does not say it."""
+    """Return the event with its states as people read them."""
     params = {key: _word(key, str(value)) for key, value in one.event.params.items()}
-    return events.Event(
-        kind=one.event.kind, subject=one.event.subject, step=one.event.step, params=params, elapsed=one.event.elapsed
-    )
+    return msgspec.structs.replace(one.event, params=params)
 
 
 def _word(key: str, value: str) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Protocol
@@ -289,8 +289,3 @@ def _sync(folder: Path) -> None:
 
 def _unwritable(folder: Path, error: OSError) -> ActionFailed:
     return ActionFailed("disk.not_written", where=str(folder), reason=error.strerror or str(error))
-
-
-def pieces_of(source: Source) -> Iterator[bytes]:
-    """Yield what a source holds."""
-    return iter(lambda: source(1 << 16), b"")

@@ -20,13 +20,14 @@ from fleet.images.cache import Cache
 from fleet.images.lan import Lan
 from fleet.machine.ssh import SshPort
 from tests.rack.images_rig import Heard, docker_registry, made, noise
-from tests.rack.lan_rig import Counted, counted
+from tests.rack.lan_rig import counted
 from tests.rack.machine import Build, Machine
+from tests.rack.wire import Wire
 
 MIB = 1 << 20
 SPARE = MIB // 2
 """What else passes the wire: SSH itself, the engine's questions."""
-Reached = tuple[SshPort, Counted]
+Reached = tuple[SshPort, Wire]
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +51,12 @@ def carried(whole: Lan, reached: list[Reached], built: Built, heard: Heard) -> l
     def one(there: Reached) -> Outcome:
         return whole.carry(there[0], there[0].docker(), built, heard)
 
-    before = [wire.sent for _, wire in reached]
+    before = [wire.carried for _, wire in reached]
     with ThreadPoolExecutor(len(reached)) as pool:
         outcomes = list(pool.map(one, reached))
     assert outcomes == [Done()] * len(reached)
     assert all(engine.held(port.docker(), built.ids) for port, _ in reached)
-    return [wire.sent - was for (_, wire), was in zip(reached, before, strict=True)]
+    return [wire.carried - was for (_, wire), was in zip(reached, before, strict=True)]
 
 
 def test_three_machines_fetch_an_image_and_then_only_what_changed(three: list[Reached], tmp_path: Path) -> None:
@@ -163,10 +164,10 @@ def test_wrong_bytes_under_a_digest_are_refused_by_the_engine_and_told_as_damage
 
 def test_an_image_for_another_architecture_is_neither_served_nor_sent(three: list[Reached], tmp_path: Path) -> None:
     port, wire = three[0]
-    heard, before = Heard(), wire.sent
+    heard, before = Heard(), wire.carried
     with pytest.raises(Refused):
         Lan(Cache(tmp_path)).carry(port, port.docker(), made(Cache(tmp_path), "arm", {"a": noise(MIB)}, "arm64"), heard)
-    assert wire.sent - before < SPARE
+    assert wire.carried - before < SPARE
     assert heard == []
 
 
